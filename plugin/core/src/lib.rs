@@ -1,0 +1,21 @@
+//! The allocation core of Tidegate.
+//!
+//! One [`Allocator`] decides every request of one proxy worker from a [`Table`](table::Table) that the forecaster
+//! pushed in advance: from the key's shadow (reserved) bucket, from the opportunistic pool, or not at all.
+//! The crate is `no_std` and pure: time is an argument, there is no I/O, no clock, no hostcall and no float on the
+//! decision path, so the same table and the same requests give the same decisions everywhere.
+//!
+//! Data flows one way: table → decision → settle → report.
+#![no_std]
+
+extern crate alloc;
+
+pub mod plan;
+pub mod report;
+pub mod sync;
+pub mod table;
+pub mod units;
+mod wire;
+
+pub use units::{Amount, KeyHash, Rate, Timestamp};
+pub use wire::WireError;

@@ -1,0 +1,69 @@
+//! The envelope of everything that travels as bytes: three magic letters, one format version, then postcard.
+//!
+//! postcard does not describe itself, so the version decides which type follows; an unknown one is refused, never guessed.
+
+use alloc::vec::Vec;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Why bytes could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Fewer bytes than the envelope or the value needs.
+    #[error("truncated after {0} bytes")]
+    Truncated(usize),
+    /// The first three bytes name another kind of message.
+    #[error("not a {0} message")]
+    WrongKind(&'static str),
+    /// A format version that this build does not read.
+    #[error("format version {found} is not supported (this build reads {supported})")]
+    UnknownVersion {
+        /// The version in the bytes.
+        found: u8,
+        /// The version that this build reads.
+        supported: u8,
+    },
+    /// The envelope is right but the value is not.
+    #[error("malformed {0} message")]
+    Malformed(&'static str),
+    /// Bytes are left after the value.
+    #[error("{0} bytes left after the message")]
+    TrailingBytes(usize),
+}
+
+/// What distinguishes one kind of message from another.
+pub(crate) struct Envelope {
+    pub(crate) name: &'static str,
+    pub(crate) magic: [u8; 3],
+    pub(crate) version: u8,
+}
+
+impl Envelope {
+    pub(crate) fn encode<T: Serialize>(&self, value: &T) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend_from_slice(&self.magic);
+        bytes.push(self.version);
+        // Writing to a Vec can only fail for values postcard cannot represent; our types hold none of them.
+        postcard::to_extend(value, bytes).unwrap_or_default()
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, WireError> {
+        let Some((head, body)) = bytes.split_first_chunk::<4>() else {
+            return Err(WireError::Truncated(bytes.len()));
+        };
+        let [a, b, c, version] = *head;
+        if [a, b, c] != self.magic {
+            return Err(WireError::WrongKind(self.name));
+        }
+        if version != self.version {
+            return Err(WireError::UnknownVersion { found: version, supported: self.version });
+        }
+        match postcard::take_from_bytes::<T>(body) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, rest)) => Err(WireError::TrailingBytes(rest.len())),
+            Err(postcard::Error::DeserializeUnexpectedEnd) => Err(WireError::Truncated(bytes.len())),
+            Err(_) => Err(WireError::Malformed(self.name)),
+        }
+    }
+}
