@@ -1,1 +1,16 @@
-//! x
+//! The forecaster's database: usage windows, report sequence numbers, observed steps, the table epoch.
+//!
+//! One SQLite file, written by one connection and read by several (write-ahead log, full synchronisation: what
+//! [`Store::record`] returned for survives a power cut). The SQL is kept to what PostgreSQL understands too.
+
+mod epoch;
+mod error;
+mod migrations;
+mod record;
+mod store;
+mod usage;
+
+pub use error::Error;
+pub use record::{NewReport, Recorded};
+pub use store::Store;
+pub use usage::{Counters, SeriesUsage, Totals, TotalsQuery, WindowUsage};

@@ -1,0 +1,58 @@
+//! The schema, as numbered steps. Each runs once, in a transaction, in order; none is ever edited after a release.
+
+use sqlx::{Connection, SqliteConnection};
+
+use crate::Error;
+
+const MIGRATIONS: &[&[&str]] = &[&[
+    "CREATE TABLE proxies (
+        proxy TEXT NOT NULL,
+        boot BIGINT NOT NULL,
+        last_seq BIGINT NOT NULL,
+        seen_at_ms BIGINT NOT NULL,
+        PRIMARY KEY (proxy, boot)
+    )",
+    // Time comes first: reports append, a step is one range, retention cuts off the beginning.
+    "CREATE TABLE usage (
+        window_start_ms BIGINT NOT NULL,
+        key TEXT NOT NULL,
+        resource TEXT NOT NULL,
+        requests_offered BIGINT NOT NULL,
+        requests_admitted BIGINT NOT NULL,
+        offered BIGINT NOT NULL,
+        guaranteed BIGINT NOT NULL,
+        opportunistic BIGINT NOT NULL,
+        settled BIGINT NOT NULL,
+        settled_estimate BIGINT NOT NULL,
+        largest BIGINT NOT NULL,
+        PRIMARY KEY (window_start_ms, key, resource)
+    )",
+    "CREATE TABLE observed_steps (starts_at_ms BIGINT NOT NULL PRIMARY KEY)",
+    "CREATE TABLE epochs (name TEXT NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL)",
+]];
+
+/// Brings the schema up to date.
+pub(crate) async fn run(connection: &mut SqliteConnection) -> Result<(), Error> {
+    sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)")
+        .execute(&mut *connection)
+        .await?;
+    let found: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM schema_version")
+        .fetch_one(&mut *connection)
+        .await?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(Error::NewerSchema { found, known });
+    }
+    for (version, statements) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        let mut transaction = connection.begin().await?;
+        for statement in *statements {
+            sqlx::query(*statement).execute(&mut *transaction).await?;
+        }
+        sqlx::query("INSERT INTO schema_version (version) VALUES ($1)")
+            .bind(version)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
