@@ -10,6 +10,8 @@
 
 extern crate alloc;
 
+mod allocator;
+mod clock;
 pub mod plan;
 pub mod report;
 pub mod sync;
@@ -17,5 +19,9 @@ pub mod table;
 pub mod units;
 mod wire;
 
+pub use allocator::{
+    Admission, Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, ResourceSetup,
+    SafeBudget, Setup, Source, TableState,
+};
 pub use units::{Amount, KeyHash, Rate, Timestamp};
 pub use wire::WireError;

@@ -3,12 +3,24 @@
 //! Runs in the forecaster for the whole fleet; pure, so anyone may run it natively. Floats are fine here: the result
 //! is quantised into the table, and only the table decides.
 
+mod share;
+mod want;
+
 use alloc::{string::String, vec::Vec};
 
-use crate::table::{self, Contract, DrawOrder, Table};
+pub use share::{Claim, max_min_shares};
+pub use want::want;
+
+use crate::{
+    table::{self, Contract, DrawOrder, Grant, Reservation, Table},
+    units::{KeyHash, MicroRate},
+};
 
 /// The quantile levels that a forecast carries, in this order.
 pub const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
+
+/// A bucket of one's own must hold this many of the customer's largest requests at its deepest.
+const OWN_BUCKET_REQUESTS: f64 = 2.0;
 
 /// Everything that a plan is made from.
 #[derive(Clone, Debug)]
@@ -87,8 +99,125 @@ pub struct Demand {
 
 /// Plans every step.
 ///
-/// The result passes [`Table::check`]: in every step reservations fit capacity and burst.
+/// Per resource and step: each customer wants its forecast at the tier's risk quantile, shrunk by its uncertainty and
+/// capped by its contract; reservable capacity is shared among them by weighted max-min fairness; a reservation's
+/// depth is its rate's part of the burst. Customers whose bucket could not even hold their largest request share one
+/// bucket per tier, since many shallow buckets would fragment the burst.
+///
+/// The result passes [`Table::check`] when the input's indices and limits are in range: in every step reservations
+/// fit capacity and burst.
 #[must_use]
-pub fn plan(_input: &PlanInput) -> Table {
-    unreachable!()
+pub fn plan(input: &PlanInput) -> Table {
+    let steps = usize::from(input.steps);
+    let mut keys: Vec<table::Key> = input
+        .customers
+        .iter()
+        .map(|customer| table::Key {
+            hash: KeyHash::of(customer.key.as_bytes()),
+            tier: customer.tier,
+            grants: Vec::with_capacity(customer.demands.len()),
+        })
+        .collect();
+    let mut resources = Vec::with_capacity(input.resources.len());
+    for (index, policy) in (0_u8..).zip(&input.resources) {
+        let mut demands = Vec::new();
+        for (customer, key) in input.customers.iter().zip(&mut keys) {
+            let Some(tier) = input.tiers.get(usize::from(customer.tier)) else { continue };
+            if let Some(demand) = customer.demands.iter().find(|demand| demand.resource == index) {
+                demands.push(Claimant { key, demand, tier, tier_index: customer.tier });
+            }
+        }
+        let tier_reservations = reserve(policy, input, &mut demands);
+        debug_assert!(tier_reservations.iter().all(|row| row.len() == steps));
+        resources.push(table::Resource {
+            name: policy.name.clone(),
+            capacity: MicroRate::from_per_s(policy.capacity_per_s),
+            burst: policy.burst,
+            safe_capacity: MicroRate::from_per_s(policy.safe_capacity_per_s),
+            tier_reservations,
+        });
+    }
+    Table {
+        epoch: input.epoch,
+        starts_at_ms: input.starts_at_ms,
+        step_ms: input.step_ms,
+        steps: input.steps,
+        valid_until_ms: input.valid_until_ms,
+        draw_order: input.draw_order,
+        tiers: input.tiers.iter().map(|policy| policy.tier.clone()).collect(),
+        default_tier: input.default_tier,
+        resources,
+        keys,
+    }
+}
+
+/// A customer's demand on the resource being planned, and where its grant goes.
+struct Claimant<'a> {
+    key: &'a mut table::Key,
+    demand: &'a Demand,
+    tier: &'a TierPolicy,
+    tier_index: u8,
+}
+
+/// Plans one resource: writes the grants of those with a bucket of their own, returns what tiers share.
+fn reserve(
+    policy: &ResourcePolicy,
+    input: &PlanInput,
+    claimants: &mut [Claimant<'_>],
+) -> Vec<Vec<Reservation>> {
+    let steps = usize::from(input.steps);
+    let step_s = f64::from(input.step_ms) / 1e3;
+    // The margin keeps rounding from ever exceeding the whole.
+    let share = policy.reservable_share.clamp(0.0, 1.0) * (1.0 - 1e-9);
+    let burst = policy.burst as f64;
+    let burst_s = if policy.capacity_per_s > 0.0 { burst / policy.capacity_per_s } else { 0.0 };
+    let mut rates: Vec<Vec<f64>> = Vec::with_capacity(steps);
+    for step in 0..steps {
+        let claims = claimants.iter().map(|claimant| Claim {
+            weight: claimant.tier.weight,
+            ceiling: want_per_s(claimant, step, step_s),
+        });
+        rates.push(max_min_shares(policy.capacity_per_s * share, claims.collect()));
+    }
+    let rate_of = |customer: usize, step: usize| {
+        rates.get(step).and_then(|row| row.get(customer)).copied().unwrap_or(0.0)
+    };
+
+    let mut shared = alloc::vec![alloc::vec![(0.0, 0.0); steps]; input.tiers.len()];
+    for (position, claimant) in claimants.iter_mut().enumerate() {
+        let row = (0..steps).map(|step| rate_of(position, step));
+        let peak_depth = row.clone().fold(0.0, f64::max) * burst_s;
+        let owns = peak_depth >= claimant.demand.largest_cost as f64 * OWN_BUCKET_REQUESTS;
+        let reservations = if owns {
+            row.map(|rate| reservation(rate, rate * burst_s)).collect()
+        } else {
+            for (sum, rate) in shared.get_mut(usize::from(claimant.tier_index)).into_iter().flatten().zip(row)
+            {
+                *sum = (sum.0 + rate, sum.1 + rate * burst_s);
+            }
+            Vec::new()
+        };
+        let demand = claimant.demand;
+        claimant.key.grants.push(Grant {
+            resource: demand.resource,
+            contract: demand.contract,
+            reservations,
+        });
+    }
+    shared.iter().map(|row| row.iter().map(|(rate, depth)| reservation(*rate, *depth)).collect()).collect()
+}
+
+/// What a customer is to be guaranteed in a step, in tokens per second.
+fn want_per_s(claimant: &Claimant<'_>, step: usize, step_s: f64) -> f64 {
+    let Some(quantiles) = claimant.demand.forecast.get(step) else { return 0.0 };
+    let contract = claimant.demand.contract.or_else(|| {
+        claimant.tier.tier.contracts.get(usize::from(claimant.demand.resource)).copied().flatten()
+    });
+    let ceiling = contract.map_or(f64::INFINITY, |contract| contract.rate.per_s());
+    (want::want(quantiles, claimant.tier.risk_quantile) / step_s).min(ceiling)
+}
+
+/// Rounded down, so that sums never exceed the whole.
+fn reservation(rate_per_s: f64, depth: f64) -> Reservation {
+    Reservation { rate: MicroRate(libm::floor(rate_per_s * 1e6) as u64), depth: libm::floor(depth) as u64 }
 }

@@ -68,7 +68,11 @@ impl Amount {
     /// A whole number of tokens, saturating at about 8.8 · 10¹².
     #[must_use]
     pub const fn from_tokens(tokens: u64) -> Self {
-        if tokens > (i64::MAX as u64) >> AMOUNT_BITS { Self(i64::MAX) } else { Self((tokens << AMOUNT_BITS) as i64) }
+        if tokens > (i64::MAX as u64) >> AMOUNT_BITS {
+            Self(i64::MAX)
+        } else {
+            Self((tokens << AMOUNT_BITS) as i64)
+        }
     }
 
     /// Whole tokens, rounded towards minus infinity.

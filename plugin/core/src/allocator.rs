@@ -1,0 +1,225 @@
+//! The allocator: one per VM, deciding every request of one proxy worker.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `decide` | the order of a decision, top to bottom |
+//! | `settle` | charge or refund the difference to the actual cost |
+//! | `apply` | installing a table, moving its buckets from step to step |
+//! | `policy` | what the table says, and which step is current |
+//! | `budget` | shadow buckets and pool of one resource, conserved by construction |
+//! | `calendar` | which shadow buckets are refilling |
+//! | `keys` | the bounded set of keys and their standard buckets |
+//! | `receipts` | admitted requests whose cost is still an estimate |
+//! | `ledger` | usage counters, cut into windows, taken by reports |
+
+mod apply;
+mod budget;
+mod calendar;
+mod decide;
+mod keys;
+mod ledger;
+mod policy;
+mod receipts;
+mod settle;
+
+use alloc::{string::String, vec::Vec};
+
+pub use decide::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source};
+pub use receipts::Receipt;
+
+use self::{
+    apply::TierShare,
+    budget::Budget,
+    decide::Draw,
+    keys::{COMMON, Keys},
+    ledger::Ledger,
+    policy::Policy,
+    receipts::Receipts,
+};
+use crate::{
+    clock::Clock,
+    report::Report,
+    units::{Amount, MicroRate, Rate, Timestamp},
+};
+
+/// What an allocator is built from, before any table.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The resources, in the order in which requests refer to them.
+    pub resources: Vec<ResourceSetup>,
+    /// Most keys kept that no table names; beyond it idle ones make room, or the key shares one common entry.
+    pub max_unknown_keys: u32,
+    /// Most admitted requests waiting to be settled; beyond it the oldest is charged its estimate.
+    pub max_receipts: u32,
+    /// How long a request may take to settle, in ms; then it is charged its estimate.
+    pub receipt_ttl_ms: u64,
+    /// Length of usage windows in milliseconds.
+    pub report_interval_ms: u32,
+}
+
+/// One resource before any table.
+#[derive(Clone, Debug)]
+pub struct ResourceSetup {
+    /// The name that tables and reports use.
+    pub name: String,
+    /// The budget without a valid table; unlimited when absent.
+    pub safe: Option<SafeBudget>,
+}
+
+/// The bucket that limits a resource while there is no valid table.
+#[derive(Clone, Copy, Debug)]
+pub struct SafeBudget {
+    /// Refill.
+    pub capacity: MicroRate,
+    /// Burst in tokens.
+    pub burst: u64,
+}
+
+impl SafeBudget {
+    /// Far above any real load, and still within the arithmetic: 10⁹ tokens/s, 2⁴⁰ tokens.
+    const UNLIMITED: Self = Self { capacity: MicroRate(1_000_000_000_000_000), burst: 1 << 40 };
+}
+
+/// Whether a plan is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableState {
+    /// No table has been applied.
+    Absent,
+    /// The table is in force.
+    Live,
+    /// The table's time is over: reservations are gone, the safe capacities rule.
+    Stale,
+}
+
+/// Decides requests against the current table, and counts what happened.
+#[derive(Debug)]
+pub struct Allocator {
+    clock: Clock,
+    policy: Policy,
+    resources: Vec<ResourceState>,
+    keys: Keys,
+    receipts: Receipts,
+    ledger: Ledger,
+    /// The draws of the request being decided; kept to spare an allocation.
+    draws: Vec<Draw>,
+}
+
+/// One resource: its budget and where its limits come from.
+#[derive(Debug)]
+struct ResourceState {
+    name: String,
+    safe: SafeBudget,
+    /// Capacity, burst and stale capacity of the table in force, if it knows the resource.
+    planned: Option<(Rate, Amount, Rate)>,
+    /// By tier of the table in force.
+    tiers: Vec<TierShare>,
+    budget: Budget,
+}
+
+impl Allocator {
+    /// An allocator without a table: an honest reactive limiter on the safe budgets.
+    #[must_use]
+    pub fn new(setup: Setup, now: Timestamp) -> Self {
+        let resources: Vec<ResourceState> = setup
+            .resources
+            .into_iter()
+            .take(crate::table::MAX_RESOURCES)
+            .map(|resource| {
+                let safe = resource.safe.unwrap_or(SafeBudget::UNLIMITED);
+                let mut budget =
+                    Budget::new(Rate::from_micro_per_s(safe.capacity), Amount::from_tokens(safe.burst), now);
+                budget.open(Rate::ZERO, Amount::ZERO, Amount::ZERO, now);
+                ResourceState {
+                    name: resource.name,
+                    safe,
+                    planned: None,
+                    tiers: alloc::vec![TierShare::default()],
+                    budget,
+                }
+            })
+            .collect();
+        let mut allocator = Self {
+            clock: Clock::new(now),
+            policy: Policy::absent(),
+            keys: Keys::new(resources.len(), setup.max_unknown_keys),
+            receipts: Receipts::new(setup.max_receipts, setup.receipt_ttl_ms),
+            ledger: Ledger::new(setup.report_interval_ms),
+            draws: Vec::with_capacity(resources.len()),
+            resources,
+        };
+        allocator.join_tier(COMMON, 0, true, now);
+        allocator
+    }
+
+    /// Does what is due by `now` without a request: expires receipts, credits overflow, moves to the current step.
+    /// To be called every 100 ms or so; decisions are right without it, only later to notice.
+    pub fn advance(&mut self, now: Timestamp) {
+        const DUE_PER_TICK: u32 = 4096;
+        let rebased = self.begin(now, DUE_PER_TICK);
+        self.sweep(DUE_PER_TICK, rebased);
+        self.expire_receipts(rebased);
+    }
+
+    /// Takes the usage since the last call, or `None` when there was none. `now` closes nothing: increments add up.
+    pub fn report(&mut self) -> Option<Report> {
+        let names = self.resources.iter().map(|resource| resource.name.clone());
+        self.ledger.take(self.policy.epoch, names.collect(), &mut self.keys)
+    }
+
+    /// Sets the length of usage windows, as the forecaster asks for in its welcome.
+    pub const fn set_report_interval(&mut self, interval_ms: u32) {
+        self.ledger.set_interval(interval_ms);
+    }
+
+    /// Epoch of the table in force, 0 for none.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.policy.epoch
+    }
+
+    /// Whether a plan is in force at the time of the last call that told the time.
+    #[must_use]
+    pub const fn table_state(&self) -> TableState {
+        self.policy.state
+    }
+
+    /// Name of the tier with this index, as decisions give it.
+    #[must_use]
+    pub fn tier_name(&self, tier: u8) -> &str {
+        self.policy.tiers.get(usize::from(tier)).map_or("default", |tier| &tier.name)
+    }
+
+    /// Name of the resource with this index.
+    #[must_use]
+    pub fn resource_name(&self, resource: u8) -> &str {
+        self.resources.get(usize::from(resource)).map_or("", |resource| &resource.name)
+    }
+
+    /// Index of the resource with this name.
+    #[must_use]
+    pub fn resource_index(&self, name: &str) -> Option<u8> {
+        self.resources
+            .iter()
+            .position(|resource| resource.name == name)
+            .and_then(|index| u8::try_from(index).ok())
+    }
+
+    /// Number of keys held, known and unknown.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// What every call does first: tell the time, move to its step, credit overflow.
+    fn begin(&mut self, wall: Timestamp, drain: u32) -> Timestamp {
+        let now = self.clock.advance(wall);
+        self.move_to_step(wall, now);
+        for resource in &mut self.resources {
+            resource.budget.drain(now, drain);
+        }
+        now
+    }
+}
+
+#[cfg(test)]
+mod tests;
