@@ -44,7 +44,10 @@ impl Allocator {
         self.policy = Policy::of(&table, wall);
         self.install_resources(&table, &mut tier_levels, now);
         self.install_keys(&table, &mut carried, now);
-        self.fund(now);
+        // New and deeper reservations are funded in order: tiers first, then keys as the table lists them.
+        for resource in &mut self.resources {
+            resource.budget.fund();
+        }
         Ok(table.epoch)
     }
 
@@ -207,16 +210,6 @@ impl Allocator {
         slot.shadow = budget.open(rate, depth, carried.remove(&(key, index)).unwrap_or_default(), now);
         self.policy.plan.extend(steps);
         self.policy.owners.push((key, index));
-    }
-
-    /// Funds new and deeper reservations from the pool as far as it goes: tiers first, then keys in the table's order.
-    fn fund(&mut self, now: Timestamp) {
-        for ResourceState { budget, .. } in &mut self.resources {
-            for id in 0..budget.shadow_count() {
-                let (rate, depth) = budget.reservation(id);
-                budget.reserve(id, rate, depth, now);
-            }
-        }
     }
 }
 

@@ -148,13 +148,6 @@ impl Budget {
         self.shadows.len() as ShadowId
     }
 
-    /// Rate and depth of a shadow bucket.
-    pub(super) fn reservation(&self, id: ShadowId) -> (Rate, Amount) {
-        self.shadows
-            .get(id as usize)
-            .map_or((Rate::ZERO, Amount::ZERO), |shadow| (shadow.rate, Amount(shadow.depth)))
-    }
-
     /// Takes `amount` from the pool, into debt if need be.
     pub(super) fn debit_pool(&mut self, amount: Amount) {
         self.pool_level -= i128::from(amount.0) << RATE_SHIFT;
@@ -203,9 +196,9 @@ impl Budget {
         self.clip_pool();
     }
 
-    /// Opens a shadow bucket that holds `carried` out of the pool, or its debt.
+    /// Opens a shadow bucket that holds `carried` out of the pool, or its debt. Belongs between
+    /// [`Budget::release_all`] and [`Budget::fund`] of the same instant.
     pub(super) fn open(&mut self, rate: Rate, depth: Amount, carried: Amount, now: Timestamp) -> ShadowId {
-        self.settle_pool(now);
         let id = self.shadows.len() as ShadowId;
         let level = carried.0.min(depth.0);
         self.shadows.push(Shadow {
@@ -220,8 +213,23 @@ impl Budget {
         self.reserved_depth = self.reserved_depth.saturating_add(depth.0);
         self.pool_level -= i128::from(level) << RATE_SHIFT;
         self.start_refill(id);
-        self.clip_pool();
         id
+    }
+
+    /// Fills the shadow buckets from the pool, in order, as far as the pool is above zero. Debts stay where they are.
+    pub(super) fn fund(&mut self) {
+        for id in 0..self.shadow_count() {
+            let available = self.pool().0.max(0);
+            let Some(shadow) = self.shadows.get_mut(id as usize) else { continue };
+            let moved =
+                if shadow.level < 0 { 0 } else { shadow.depth.saturating_sub(shadow.level).min(available) };
+            shadow.level += moved;
+            self.pool_level -= i128::from(moved) << RATE_SHIFT;
+            if shadow.level >= shadow.depth {
+                self.stop_refill(id);
+            }
+        }
+        self.clip_pool();
     }
 
     /// Changes a reservation: a deeper one is funded from the pool as far as the pool is above zero, what shrinks

@@ -1,1 +1,74 @@
+use super::*;
 
+impl Budget {
+    /// *conservation*: levels never sum to more than the burst, and the books agree with the buckets.
+    pub(in crate::allocator) fn check_invariants(&self, now: Timestamp) {
+        let depths: i64 = self.shadows.iter().map(|shadow| shadow.depth).sum();
+        assert_eq!(depths, self.reserved_depth, "reserved depth");
+        let refilling = self.shadows.iter().filter(|shadow| shadow.refilling);
+        let claimed: i128 = refilling.map(|shadow| i128::from(shadow.rate.0)).sum();
+        assert_eq!(i128::from(self.capacity.0) - claimed, self.pool_rate, "the pool has the residual rate");
+        for shadow in &self.shadows {
+            assert!(shadow.level <= shadow.depth, "a level above its depth");
+            assert!(shadow.refilling || shadow.level == shadow.depth, "a bucket below its depth refills");
+            assert!(
+                !shadow.refilling || shadow.in_calendar || shadow.rate == Rate::ZERO,
+                "and is in the calendar"
+            );
+        }
+        let levels: i128 = (0..self.shadow_count()).map(|id| i128::from(self.shadow(id, now).0)).sum();
+        assert!(
+            levels + (self.pool_level >> RATE_SHIFT) <= i128::from(self.burst.0),
+            "more tokens than the burst"
+        );
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+fn rate(per_s: f64) -> Rate {
+    Rate::from_micro_per_s(crate::units::MicroRate::from_per_s(per_s))
+}
+
+#[test]
+fn refill_goes_to_the_shadow_until_it_is_full_and_then_to_the_pool_whenever_that_is_noticed() {
+    for noticed_after in [SECOND, 60 * SECOND] {
+        let now = Timestamp::from_millis(1_000_000);
+        let mut budget = Budget::new(rate(100.0), Amount::from_tokens(10_000), now);
+        let id = budget.open(rate(50.0), Amount::from_tokens(20), Amount::ZERO, now);
+        budget.debit_pool(Amount::from_tokens(10_000));
+        let later = now.plus(noticed_after);
+        budget.drain(later, 8);
+        budget.check_invariants(later);
+        // 100/s in all, of which the first 20 tokens fill the shadow.
+        let total = 100.0 * (noticed_after / SECOND) as f64;
+        assert!((budget.pool().as_f64() - (total - 20.0)).abs() < 1e-3, "{:?}", budget.pool().as_f64());
+        assert_eq!(budget.shadow(id, later), Amount::from_tokens(20));
+    }
+}
+
+#[test]
+fn a_shrinking_reservation_returns_its_tokens() {
+    let now = Timestamp::from_millis(1_000_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
+    let id = budget.open(rate(50.0), Amount::from_tokens(60), Amount::ZERO, now);
+    budget.fund();
+    assert_eq!((budget.pool(), budget.shadow(id, now)), (Amount::from_tokens(40), Amount::from_tokens(60)));
+    budget.reserve(id, rate(10.0), Amount::from_tokens(10), now);
+    assert_eq!((budget.pool(), budget.shadow(id, now)), (Amount::from_tokens(90), Amount::from_tokens(10)));
+    budget.check_invariants(now);
+}
+
+#[test]
+fn an_empty_pool_funds_nothing_and_refill_does() {
+    let now = Timestamp::from_millis(1_000_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
+    budget.debit_pool(Amount::from_tokens(150));
+    let id = budget.open(rate(50.0), Amount::ZERO, Amount::ZERO, now);
+    budget.reserve(id, rate(50.0), Amount::from_tokens(60), now);
+    assert_eq!((budget.pool(), budget.shadow(id, now)), (Amount(-Amount::from_tokens(50).0), Amount::ZERO));
+    let later = now.plus(SECOND);
+    budget.drain(later, 8);
+    assert_eq!(budget.shadow(id, later).as_f64().round(), 50.0);
+    assert!(budget.pool().as_f64().abs() < 1e-3, "the other half paid the debt");
+}

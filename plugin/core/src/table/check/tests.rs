@@ -115,14 +115,13 @@ proptest! {
     #[test]
     fn a_truncated_table_is_never_accepted(cut in 0_usize..200) {
         let bytes = good().encode();
-        prop_assume!(cut < bytes.len());
-        prop_assert!(Table::decode(&bytes[..cut]).is_err());
+        prop_assert!(Table::decode(&bytes[..cut % bytes.len()]).is_err());
     }
 
     #[test]
     fn flipped_bits_give_an_error_or_a_table_that_holds_every_rule(at in 4_usize..200, bit in 0_u8..8) {
         let mut bytes = good().encode();
-        prop_assume!(at < bytes.len());
+        let at = 4 + at % (bytes.len() - 4);
         bytes[at] ^= 1 << bit;
         if let Ok(table) = Table::decode(&bytes) {
             prop_assert_eq!(table.check(), Ok(()));

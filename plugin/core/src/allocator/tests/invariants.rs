@@ -1,0 +1,250 @@
+//! Property tests: random tables, random traffic, random time.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What may happen next in a random run.
+#[derive(Clone, Debug)]
+enum Event {
+    /// Time goes on.
+    Wait(u64),
+    /// A request of key 0..6 (beyond the table's keys: unknown) with a cost and a class.
+    Ask { key: usize, cost: u64, class: u8, estimated: bool },
+    /// Settles the oldest open receipt with this actual cost.
+    Settle(u64),
+    /// A new table: reservations of the table's four keys as (rate, depth) parts of the whole, in percent.
+    Push { parts: [(u8, u8); 4], steps: u16 },
+    /// The housekeeping tick.
+    Tick,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let parts = prop::array::uniform4((0_u8..25, 0_u8..25));
+    let event = prop_oneof![
+        4 => (0_u64..400_000_000).prop_map(Event::Wait),
+        1 => (0_u64..5 * SECOND).prop_map(Event::Wait),
+        10 => (0_usize..6, 0_u64..30, 0_u8..3, any::<bool>())
+            .prop_map(|(key, cost, class, estimated)| Event::Ask { key, cost, class, estimated }),
+        3 => (0_u64..60).prop_map(Event::Settle),
+        1 => (parts, 1_u16..5).prop_map(|(parts, steps)| Event::Push { parts, steps }),
+        1 => Just(Event::Tick),
+    ];
+    prop::collection::vec(event, 1..300)
+}
+
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "unknown-1", "unknown-2"];
+const BURST: u64 = 100;
+
+fn pushed(
+    epoch: u64,
+    now: Timestamp,
+    per_s: f64,
+    parts: &[(u8, u8); 4],
+    steps: u16,
+    order: DrawOrder,
+) -> Table {
+    let mut table = table(per_s, BURST, steps);
+    table.epoch = epoch;
+    table.starts_at_ms = now.millis();
+    table.valid_until_ms = now.millis() + 1_000 * u64::from(steps) + 500;
+    table.draw_order = order;
+    for (name, (rate, depth)) in NAMES.iter().zip(parts) {
+        let mut key =
+            key(name, u8::from(*rate > 12), contract(per_s / 2.0, BURST), reservation(1.0, 1), steps);
+        for (step, own) in key.grants[0].reservations.iter_mut().enumerate() {
+            // Steps differ, so that reservations shrink and grow on the way.
+            let share = f64::from(*rate) / 100.0 / if step % 2 == 0 { 1.0 } else { 3.0 };
+            *own = reservation(per_s * share, BURST * u64::from(*depth) / 100);
+        }
+        table.keys.push(key);
+    }
+    table
+}
+
+fn class(number: u8) -> Class {
+    [Class::Critical, Class::Standard, Class::Deferrable][usize::from(number % 3)]
+}
+
+/// Runs events and checks *conservation* at every admission: in no interval is more admitted, net of refunds, than
+/// the bucket (capacity, burst) allows, plus what settling added beyond the estimates.
+fn conserve(per_s: f64, order: DrawOrder, events: &[Event]) -> Result<(), TestCaseError> {
+    let mut allocator = allocator(per_s, BURST);
+    let mut now = start();
+    let mut open = alloc::collections::VecDeque::new();
+    let mut epoch = 0;
+    // Level of the one bucket that all of it must fit into, in tokens; it may not fall below zero.
+    let mut level = BURST as f64;
+    for event in events {
+        match event {
+            Event::Wait(nanos) => {
+                now = now.plus(*nanos);
+                level = (level + per_s * *nanos as f64 / SECOND as f64).min(BURST as f64);
+            }
+            Event::Ask { key, cost, class: number, estimated } => {
+                let demands = [Demand { resource: 0, cost: *cost, estimated: *estimated }];
+                let name = NAMES[*key].as_bytes();
+                let request =
+                    Request { key: name, class: class(*number), demands: &demands, may_wait: false };
+                let Decision::Admit(admission) = allocator.decide(&request, now) else { continue };
+                level -= *cost as f64;
+                prop_assert!(level > -1e-3, "{level} tokens over after admitting {cost}");
+                if let Some(receipt) = admission.receipt {
+                    open.push_back((receipt, *cost));
+                }
+            }
+            Event::Settle(actual) => {
+                let Some((receipt, estimate)) = open.pop_front() else { continue };
+                prop_assert!(allocator.settle(receipt, &[(0, *actual)], now));
+                prop_assert!(!allocator.settle(receipt, &[(0, 0)], now), "a receipt settles once");
+                level = (level + estimate as f64 - *actual as f64).min(BURST as f64);
+            }
+            Event::Push { parts, steps } => {
+                epoch += 1;
+                let table = pushed(epoch, now, per_s, parts, *steps, order);
+                prop_assert_eq!(allocator.apply(&table.encode(), now), Ok(epoch));
+            }
+            Event::Tick => allocator.advance(now),
+        }
+        allocator.resources[0].budget.check_invariants(now);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn conservation_whatever_is_asked_settled_or_pushed(events in events(), per_s in 0.5..200.0_f64) {
+        // A charge beyond the estimate may push the pool into debt; then nothing passes until it is paid.
+        let within: Vec<Event> = events
+            .into_iter()
+            .map(|event| match event {
+                Event::Settle(actual) => Event::Settle(actual.min(29)),
+                event => event,
+            })
+            .collect();
+        let cheaper: Vec<Event> = within
+            .iter()
+            .map(|event| match event {
+                Event::Ask { key, class, estimated: true, .. } =>
+                    Event::Ask { key: *key, cost: 29, class: *class, estimated: true },
+                event => event.clone(),
+            })
+            .collect();
+        conserve(per_s, DrawOrder::PoolFirst, &cheaper)?;
+        conserve(per_s, DrawOrder::ShadowFirst, &cheaper)?;
+    }
+
+    /// Debt is carried: whatever settling adds beyond the estimates, nothing is admitted until refill has paid for it.
+    #[test]
+    fn conservation_counts_actual_costs_above_the_estimate(
+        rounds in prop::collection::vec((1_u64..10, 0_u64..80, 0_u64..2 * SECOND), 1..80),
+    ) {
+        let (per_s, mut now) = (50.0, start());
+        let mut allocator = allocator(per_s, BURST);
+        let mut level = BURST as f64;
+        for (estimate, actual, wait) in rounds {
+            now = now.plus(wait);
+            level = (level + per_s * wait as f64 / SECOND as f64).min(BURST as f64);
+            let Decision::Admit(admission) = ask_estimate(&mut allocator, "a", estimate, now) else { continue };
+            prop_assert!(level - estimate as f64 > -1e-3, "admitted {estimate} at a level of {level}");
+            prop_assert!(allocator.settle(admission.receipt.unwrap(), &[(0, actual)], now));
+            level = (level - actual as f64).min(BURST as f64);
+        }
+    }
+
+    #[test]
+    fn guarantee_conforming_demand_is_never_refused(
+        others in prop::collection::vec((0_usize..6, 1_u64..30, 0_u8..3, 0_u64..50_000_000), 50..400),
+        rate in 5.0..40.0_f64,
+        depth in 5_u64..40,
+        cost in 1_u64..5,
+        shadow_first in any::<bool>(),
+    ) {
+        let mut allocator = allocator(100.0, BURST);
+        let mut table = table(100.0, BURST, 60);
+        table.draw_order = if shadow_first { DrawOrder::ShadowFirst } else { DrawOrder::PoolFirst };
+        table.tiers[0].floor_permille = 900;
+        table.keys.push(key("a", 0, contract(1.0, 1), reservation(rate, depth), 60));
+        allocator.apply(&table.encode(), start()).unwrap();
+        // Funded at once: the pool was full. A bucket of our own says what conforms.
+        let (mut now, mut level) = (start(), depth as f64);
+        for (who, other, number, wait) in others {
+            now = now.plus(wait);
+            level = (level + rate * wait as f64 / SECOND as f64).min(depth as f64);
+            if who > 0 {
+                let demands = [Demand { resource: 0, cost: other, estimated: false }];
+                let name = NAMES[who].as_bytes();
+                allocator.decide(&Request { key: name, class: class(number), demands: &demands, may_wait: false }, now);
+            } else if level >= cost as f64 + 1e-3 {
+                prop_assert!(admitted(&ask(&mut allocator, "a", cost, now)), "{level} reserved, {cost} refused");
+                level -= cost as f64;
+            }
+        }
+    }
+
+    #[test]
+    fn fallback_equals_one_bucket(
+        per_s in 0.1..500.0_f64,
+        burst in 1_u64..100,
+        requests in prop::collection::vec((0_usize..6, 0_u64..20, 0_u64..SECOND / 4), 1..400),
+    ) {
+        let mut allocator = allocator(per_s, burst);
+        let rate = Rate::from_micro_per_s(MicroRate::from_per_s(per_s));
+        // Exact: levels in 2^-52 tokens.
+        let full = i128::from(burst) << 52;
+        let (mut level, mut now) = (full, start());
+        for (key, cost, wait) in requests {
+            now = now.plus(wait);
+            level = (level + i128::from(rate.0) * i128::from(wait)).min(full);
+            let fits = level >= i128::from(cost) << 52;
+            prop_assert_eq!(admitted(&ask(&mut allocator, NAMES[key], cost, now)), fits);
+            if fits {
+                level -= i128::from(cost) << 52;
+            }
+        }
+    }
+
+    #[test]
+    fn monotone_a_backward_clock_jump_mints_nothing_and_stalls_nothing(
+        jumps in prop::collection::vec((0_u64..SECOND, 0_u64..3_600 * SECOND, any::<bool>()), 1..60),
+    ) {
+        let mut allocator = allocator(10.0, 20);
+        let mut wall = start().nanos() + 100_000 * SECOND;
+        allocator.advance(Timestamp::from_nanos(wall));
+        flood(&mut allocator, "a", 40, Timestamp::from_nanos(wall));
+        let mut level = 0.0;
+        for (elapsed, jump, back) in jumps {
+            if back {
+                wall -= jump.min(wall - start().nanos());
+                // The jump itself is no time at all.
+                let taken = flood(&mut allocator, "a", 40, Timestamp::from_nanos(wall));
+                level -= taken as f64;
+                prop_assert!(level > -1e-3, "the jump minted {taken}");
+            }
+            wall += elapsed;
+            level = (level + 10.0 * elapsed as f64 / SECOND as f64).min(20.0);
+            let taken = flood(&mut allocator, "a", 40, Timestamp::from_nanos(wall));
+            prop_assert_eq!(taken, (level + 1e-6) as usize, "refill goes on at once");
+            level -= taken as f64;
+        }
+    }
+
+    #[test]
+    fn bounded_keys_receipts_and_records(keys in prop::collection::vec(any::<u64>(), 500..1_500)) {
+        let mut allocator = allocator(1e6, 1_000_000);
+        for (step, key) in keys.iter().enumerate() {
+            let now = after(step as u64 * SECOND / 100);
+            ask_estimate(&mut allocator, &alloc::format!("{key}"), 1, now);
+            prop_assert!(allocator.key_count() <= 101);
+        }
+    }
+
+    #[test]
+    fn a_refused_decision_debits_nothing(cost in 60_u64..1_000) {
+        let mut allocator = allocator(10.0, 50);
+        for _ in 0..5 {
+            prop_assert!(!admitted(&ask(&mut allocator, "a", cost, start())));
+        }
+        prop_assert_eq!(flood(&mut allocator, "a", 100, start()), 50);
+    }
+}
