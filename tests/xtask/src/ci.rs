@@ -1,0 +1,106 @@
+//! `cargo xtask ci`: what continuous integration runs, in the order in which it fails fastest.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    layout::Layout,
+    run,
+    setup::{apt, envoy, wasm},
+};
+
+type Stage = fn(&Layout) -> Result<Outcome>;
+
+const STAGES: [(&str, Stage); 6] = [
+    ("format", format),
+    ("lint", lint),
+    ("lint plugin", lint_plugin),
+    ("test", test),
+    ("document", document),
+    ("debian toolchain", debian_toolchain),
+];
+
+enum Outcome {
+    Passed,
+    Skipped(&'static str),
+}
+
+/// Runs every stage, stops at the first that fails, and prints what each took.
+pub(crate) fn ci(layout: &Layout) -> Result<()> {
+    let mut took: Vec<(&str, Duration, &str)> = Vec::new();
+    let mut result = Ok(());
+    for (name, stage) in STAGES {
+        println!("\n== {name}");
+        let started = Instant::now();
+        let outcome = stage(layout).with_context(|| format!("ci failed at stage \"{name}\""));
+        let how = match &outcome {
+            Ok(Outcome::Passed) => "passed",
+            Ok(Outcome::Skipped(why)) => why,
+            Err(_) => "FAILED",
+        };
+        took.push((name, started.elapsed(), how));
+        if let Err(error) = outcome {
+            result = Err(error);
+            break;
+        }
+    }
+    println!("\n== seconds per stage");
+    for (name, time, how) in took {
+        println!("{:>7.1}  {name:<18} {how}", time.as_secs_f64());
+    }
+    result
+}
+
+fn format(layout: &Layout) -> Result<Outcome> {
+    cargo(layout, &["fmt", "--all", "--check"])
+}
+
+fn lint(layout: &Layout) -> Result<Outcome> {
+    cargo(layout, &["clippy", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn lint_plugin(layout: &Layout) -> Result<Outcome> {
+    // Adds the target if need be: the tests need the plugin in any case.
+    wasm::build(layout, wasm::Toolchain::from_env()?, &layout.plugin())?;
+    if !wasm::native_toolchain_has_target(layout) {
+        return Ok(Outcome::Skipped(
+            "skipped: only Debian's toolchain has the plugin's target, and it has no clippy",
+        ));
+    }
+    cargo(layout, &["clippy", "-p", "tidegate-envoy", "--target", wasm::TARGET, "--", "-D", "warnings"])
+}
+
+fn test(layout: &Layout) -> Result<Outcome> {
+    cargo(layout, &["xtask", "test"])
+}
+
+fn document(layout: &Layout) -> Result<Outcome> {
+    run::run(
+        run::cargo().current_dir(layout.root()).env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--no-deps"]),
+    )?;
+    Ok(Outcome::Passed)
+}
+
+/// The plugin of the fallback toolchain must build, and Envoy must obey it.
+fn debian_toolchain(layout: &Layout) -> Result<Outcome> {
+    if !apt::available() {
+        return Ok(Outcome::Skipped("skipped: needs apt-get and root"));
+    }
+    let plugin = layout.target().join("debian-wasm/tidegate.wasm");
+    println!("{}", wasm::build(layout, wasm::Toolchain::Debian, &plugin)?);
+    run::run(
+        run::cargo()
+            .current_dir(layout.root())
+            .env("TIDEGATE_ENVOY", envoy::find_or_install(layout)?)
+            .env("TIDEGATE_WASM", &plugin)
+            .env("TIDEGATE_FORECASTER", layout.binary("tidegate"))
+            .args(["test", "--test", "e2e", "enforcement"]),
+    )?;
+    Ok(Outcome::Passed)
+}
+
+fn cargo(layout: &Layout, args: &[&str]) -> Result<Outcome> {
+    run::run(run::cargo().current_dir(layout.root()).args(args))?;
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,102 @@
+//! The Envoy plugin, built for `wasm32-unknown-unknown` by whichever toolchain can.
+//!
+//! rustup's target is the way any user goes. Where rustup is missing or cannot fetch it, Debian's web toolchain
+//! builds the same sources together with its own standard library. The two never share a target directory.
+
+mod debian;
+mod rustup;
+
+use std::{env, fmt, fs, path::Path, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::layout::Layout;
+
+/// The only target triple of the plugin.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+const CHOICE: &str = "TIDEGATE_WASM_TOOLCHAIN";
+
+/// Who compiles the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Toolchain {
+    /// rustup's target where it can be had, else Debian's toolchain.
+    Any,
+    /// The toolchain that runs this command, with rustup's target.
+    Rustup,
+    /// Debian's `rustc-web`.
+    Debian,
+}
+
+/// A plugin that was built.
+pub(crate) struct Built {
+    path: PathBuf,
+    bytes: usize,
+    sha256: String,
+}
+
+impl Toolchain {
+    /// The choice of the environment variable `TIDEGATE_WASM_TOOLCHAIN`.
+    pub(crate) fn from_env() -> Result<Self> {
+        match env::var(CHOICE).as_deref() {
+            Err(_) | Ok("") => Ok(Self::Any),
+            Ok("rustup") => Ok(Self::Rustup),
+            Ok("debian") => Ok(Self::Debian),
+            Ok(other) => bail!("{CHOICE}={other}: must be rustup or debian"),
+        }
+    }
+}
+
+impl fmt::Display for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {} bytes  sha256 {}", self.path.display(), self.bytes, self.sha256)
+    }
+}
+
+/// Builds the plugin and copies it to `to`.
+pub(crate) fn build(layout: &Layout, toolchain: Toolchain, to: &Path) -> Result<Built> {
+    let debian = match toolchain {
+        Toolchain::Debian => true,
+        Toolchain::Rustup => {
+            rustup::ensure_target(layout)?;
+            false
+        }
+        Toolchain::Any => match rustup::ensure_target(layout) {
+            Ok(()) => false,
+            Err(reason) => {
+                eprintln!("no {TARGET} from rustup ({reason:#}); falling back to Debian's toolchain");
+                true
+            }
+        },
+    };
+    let made = if debian { debian::build(layout)? } else { rustup::build(layout)? };
+    install(&made, to)
+}
+
+/// Whether the toolchain that runs this command can compile for the plugin's target right now.
+pub(crate) fn native_toolchain_has_target(layout: &Layout) -> bool {
+    rustup::has_target(layout).unwrap_or(false)
+}
+
+fn install(made: &Path, to: &Path) -> Result<Built> {
+    let bytes = fs::read(made).with_context(|| format!("the build left no {}", made.display()))?;
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    // Written beside and renamed: an Envoy that starts meanwhile never reads half a plugin.
+    let beside = to.with_extension("wasm.new");
+    fs::write(&beside, &bytes).with_context(|| format!("cannot write {}", beside.display()))?;
+    fs::rename(&beside, to).with_context(|| format!("cannot write {}", to.display()))?;
+    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Built { path: to.to_path_buf(), bytes: bytes.len(), sha256 })
+}
+
+/// Where cargo leaves the plugin below a target directory.
+fn artifact(target_dir: &Path) -> PathBuf {
+    target_dir.join(TARGET).join("wasm/tidegate_envoy.wasm")
+}
+
+/// What both toolchains are asked to build.
+fn arguments() -> [&'static str; 6] {
+    ["-p", "tidegate-envoy", "--profile", "wasm", "--target", TARGET]
+}
