@@ -177,6 +177,12 @@ impl Allocator {
         self.policy.epoch
     }
 
+    /// Moves to the step that `now` lies in and tells whether a plan is in force.
+    pub fn refresh(&mut self, now: Timestamp) -> TableState {
+        self.begin(now, 0);
+        self.policy.state
+    }
+
     /// Whether a plan is in force at the time of the last call that told the time.
     #[must_use]
     pub const fn table_state(&self) -> TableState {

@@ -11,9 +11,14 @@
 extern crate alloc;
 
 mod allocator;
+pub mod attributes;
 mod clock;
+pub mod config;
+pub mod gate;
+pub mod outcome;
 pub mod plan;
 pub mod report;
+pub mod rules;
 pub mod sync;
 pub mod table;
 pub mod units;

@@ -128,9 +128,9 @@ mod tests {
         calendar.add(0, at(1_010));
         calendar.add(1, at(1_010));
         calendar.add(2, at(1_500));
-        assert_eq!(drain(&mut calendar, at(1_005)), []);
+        assert!(drain(&mut calendar, at(1_005)).is_empty());
         assert_eq!(drain(&mut calendar, at(1_012)), [0, 1]);
-        assert_eq!(drain(&mut calendar, at(1_400)), []);
+        assert!(drain(&mut calendar, at(1_400)).is_empty());
         assert_eq!(drain(&mut calendar, at(1_502)), [2]);
     }
 

@@ -164,8 +164,18 @@ impl Allocator {
             Some(refusal) => Decision::Refuse(refusal),
             None => Decision::Admit(self.commit(key, tier, now)),
         };
-        self.count(key, request, &decision);
+        self.count(key, request, matches!(decision, Decision::Admit(_)));
         decision
+    }
+
+    /// Counts a request that somebody else admitted or turned away, without debiting anything; returns the key's tier.
+    pub fn count_undecided(&mut self, request: &Request<'_>, admitted: bool, now: Timestamp) -> u8 {
+        self.ledger.turn(now);
+        let now = self.begin(now, DRAIN_PER_REQUEST);
+        let key = self.locate(request.key, now);
+        self.draws.clear();
+        self.count(key, request, admitted);
+        self.keys.entry(key).map_or(self.policy.default_tier, |entry| entry.tier)
     }
 
     /// What `demand` would take of its resource, without taking it.
@@ -271,7 +281,7 @@ impl Allocator {
     }
 
     /// Counts what was offered and what was admitted.
-    fn count(&mut self, key: u32, request: &Request<'_>, decision: &Decision) {
+    fn count(&mut self, key: u32, request: &Request<'_>, admitted: bool) {
         if let Some(entry) = self.keys.entry_mut(key) {
             entry.unreported = true;
         }
@@ -281,7 +291,7 @@ impl Allocator {
             usage.requests_offered = usage.requests_offered.saturating_add(1);
             usage.offered = usage.offered.saturating_add(demand.cost);
             usage.largest = usage.largest.max(demand.cost);
-            if matches!(decision, Decision::Refuse(_)) {
+            if !admitted {
                 continue;
             }
             usage.requests_admitted = usage.requests_admitted.saturating_add(1);

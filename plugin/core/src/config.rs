@@ -1,0 +1,269 @@
+//! The plugin's configuration: JSON, read as a whole, with every problem reported at once by line and key.
+
+mod json;
+
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+
+pub use json::Problem;
+use json::{Node, Object, Reader};
+
+use crate::{
+    allocator::{ResourceSetup, SafeBudget, Setup},
+    rules::{CostRule, KeyPart},
+    table::MAX_RESOURCES,
+    units::MicroRate,
+};
+
+/// Whether decisions bite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Decide and count, let everything pass.
+    #[default]
+    Shadow,
+    /// Refuse what is refused.
+    Enforce,
+}
+
+/// What happens while no valid table is in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailMode {
+    /// Everything passes.
+    Open,
+    /// Nothing passes.
+    Closed,
+    /// The safe budgets limit everybody together.
+    #[default]
+    Reactive,
+}
+
+/// One resource that requests use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceRule {
+    /// The name that tables and reports use.
+    pub name: String,
+    /// What a request costs, or is estimated to.
+    pub cost: CostRule,
+    /// The response header that tells the actual cost; with it, `cost` is an estimate.
+    pub settle_header: Option<String>,
+    /// The budget without a valid table: tokens per second and burst in tokens.
+    pub safe: Option<(MicroRate, u64)>,
+}
+
+/// Where the forecaster is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecaster {
+    /// The proxy's cluster for it.
+    pub cluster: String,
+    /// The shared secret.
+    pub token: String,
+}
+
+/// The plugin's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Whether decisions bite.
+    pub mode: Mode,
+    /// The proxy's name in reports.
+    pub proxy: String,
+    /// What the throttling key is built from.
+    pub key: Vec<KeyPart>,
+    /// The request header that states the class.
+    pub class_header: Option<String>,
+    /// The resources; at least one.
+    pub resources: Vec<ResourceRule>,
+    /// Where tables come from; without it the safe budgets rule for good.
+    pub forecaster: Option<Forecaster>,
+    /// What happens while no valid table is in force.
+    pub fail_mode: FailMode,
+    /// Whether every response tells the decision in headers.
+    pub response_headers: bool,
+}
+
+impl Default for Config {
+    /// Shadow mode, one resource, nothing limited.
+    fn default() -> Self {
+        let requests = ResourceRule {
+            name: "requests".to_owned(),
+            cost: CostRule::Constant(1),
+            settle_header: None,
+            safe: None,
+        };
+        Self {
+            mode: Mode::Shadow,
+            proxy: "envoy".to_owned(),
+            key: Vec::new(),
+            class_header: None,
+            resources: alloc::vec![requests],
+            forecaster: None,
+            fail_mode: FailMode::Reactive,
+            response_headers: false,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration; no bytes at all are the default one.
+    ///
+    /// # Errors
+    /// Every problem found, in the order of their lines.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::default());
+        }
+        let text = core::str::from_utf8(bytes).ok().filter(|text| text.trim_start().starts_with('{'));
+        let Some(text) = text else {
+            return Err(alloc::vec![Problem::new(
+                1,
+                "",
+                "the configuration is not a JSON object: pass it as google.protobuf.StringValue \
+                 (a google.protobuf.Struct reaches the plugin as protobuf bytes)",
+            )]);
+        };
+        let mut reader = Reader::new(text);
+        let config = reader.root().map(|root| read(&mut reader, &root));
+        reader.finish(config)
+    }
+
+    /// What the allocator is built from.
+    #[must_use]
+    pub fn setup(&self) -> Setup {
+        const MAX_UNKNOWN_KEYS: u32 = 50_000;
+        const MAX_RECEIPTS: u32 = 100_000;
+        const RECEIPT_TTL_MS: u64 = 15 * 60 * 1_000;
+        const REPORT_INTERVAL_MS: u32 = 10_000;
+        let resource = |rule: &ResourceRule| ResourceSetup {
+            name: rule.name.clone(),
+            safe: rule.safe.map(|(capacity, burst)| SafeBudget { capacity, burst }),
+        };
+        Setup {
+            resources: self.resources.iter().map(resource).collect(),
+            max_unknown_keys: MAX_UNKNOWN_KEYS,
+            max_receipts: MAX_RECEIPTS,
+            receipt_ttl_ms: RECEIPT_TTL_MS,
+            report_interval_ms: REPORT_INTERVAL_MS,
+        }
+    }
+}
+
+fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
+    let mut config = Config::default();
+    let Some(mut object) = reader.object(root) else { return config };
+    if let Some(node) = object.take("mode") {
+        let modes = [("shadow", Mode::Shadow), ("enforce", Mode::Enforce)];
+        config.mode = reader.one_of(&node, &modes).unwrap_or_default();
+    }
+    if let Some(node) = object.take("proxy") {
+        config.proxy = reader.text(&node).unwrap_or_default();
+    }
+    if let Some(node) = object.take("key") {
+        let parts = reader.array(&node);
+        config.key = parts.iter().filter_map(|part| key_part(reader, part)).collect();
+    }
+    if let Some(node) = object.take("class")
+        && let Some(mut class) = reader.object(&node)
+    {
+        config.class_header = class.required(reader, "header").and_then(|node| reader.header(&node));
+        class.finish(reader);
+    }
+    if let Some(node) = object.take("resources") {
+        config.resources = resources(reader, &node);
+    }
+    if let Some(node) = object.take("forecaster")
+        && let Some(mut forecaster) = reader.object(&node)
+    {
+        let cluster = forecaster.required(reader, "cluster").and_then(|node| reader.text(&node));
+        let token = forecaster.take("token").and_then(|node| reader.text(&node)).unwrap_or_default();
+        config.forecaster = cluster.map(|cluster| Forecaster { cluster, token });
+        forecaster.finish(reader);
+    }
+    if let Some(node) = object.take("fail_mode") {
+        let modes =
+            [("open", FailMode::Open), ("closed", FailMode::Closed), ("reactive", FailMode::Reactive)];
+        config.fail_mode = reader.one_of(&node, &modes).unwrap_or_default();
+    }
+    if let Some(node) = object.take("response_headers") {
+        config.response_headers = reader.flag(&node).unwrap_or_default();
+    }
+    object.finish(reader);
+    config
+}
+
+fn key_part<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<KeyPart> {
+    let mut object = reader.object(node)?;
+    let mut parts = Vec::new();
+    if let Some(node) = object.take("header") {
+        parts.extend(reader.header(&node).map(KeyPart::Header));
+    }
+    if let Some(node) = object.take("constant") {
+        parts.extend(reader.text(&node).map(KeyPart::Constant));
+    }
+    for (name, part) in
+        [("path", KeyPart::Path), ("method", KeyPart::Method), ("authority", KeyPart::Authority)]
+    {
+        if let Some(node) = object.take(name)
+            && reader.flag(&node) == Some(true)
+        {
+            parts.push(part);
+        }
+    }
+    let sound = object.finish(reader);
+    if sound && parts.len() != 1 {
+        reader.problem(node, "give exactly one of header, constant, path, method, authority");
+    }
+    parts.pop()
+}
+
+fn resources<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Vec<ResourceRule> {
+    let Some(object) = reader.object(node) else { return Vec::new() };
+    let members = object.into_members();
+    if members.is_empty() || members.len() > MAX_RESOURCES {
+        reader.problem(node, &format!("name 1 to {MAX_RESOURCES} resources"));
+    }
+    members.into_iter().filter_map(|(name, node)| resource(reader, name, &node)).collect()
+}
+
+fn resource<'t>(reader: &mut Reader<'t>, name: String, node: &Node<'t>) -> Option<ResourceRule> {
+    let mut object = reader.object(node)?;
+    let cost = object.take("cost").and_then(|node| cost(reader, &node)).unwrap_or(CostRule::Constant(1));
+    let mut settle_header = None;
+    if let Some(node) = object.take("settle")
+        && let Some(mut settle) = reader.object(&node)
+    {
+        settle_header = settle.required(reader, "response_header").and_then(|node| reader.header(&node));
+        settle.finish(reader);
+    }
+    let capacity = object.take("safe_capacity_per_s");
+    let burst = object.take("safe_burst");
+    let safe = match (capacity, burst) {
+        (None, None) => None,
+        (Some(capacity), burst) => {
+            let per_s = reader.positive(&capacity);
+            // One second's worth, unless it is said.
+            let burst = match burst {
+                Some(burst) => reader.whole(&burst, 1),
+                None => per_s.map(|per_s| libm::ceil(per_s) as u64),
+            };
+            per_s.zip(burst).map(|(per_s, burst)| (MicroRate::from_per_s(per_s), burst))
+        }
+        (None, Some(burst)) => {
+            reader.problem(&burst, "safe_burst needs safe_capacity_per_s beside it");
+            None
+        }
+    };
+    object.finish(reader);
+    Some(ResourceRule { name, cost, settle_header, safe })
+}
+
+fn cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<CostRule> {
+    if !node.is_object() {
+        return reader.whole(node, 0).map(CostRule::Constant);
+    }
+    let mut object: Object<'_> = reader.object(node)?;
+    let name = object.required(reader, "header").and_then(|node| reader.header(&node));
+    let default = object.take("default").map_or(Some(1), |node| reader.whole(&node, 0));
+    object.finish(reader);
+    name.zip(default).map(|(name, default)| CostRule::Header { name, default })
+}
+
+#[cfg(test)]
+mod tests;

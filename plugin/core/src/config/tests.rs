@@ -1,0 +1,93 @@
+use alloc::string::ToString;
+
+use super::*;
+
+#[test]
+fn the_canonical_configuration_is_read_in_full() {
+    let text = r#"{
+        "mode": "enforce",
+        "proxy": "edge-1",
+        "key": [{ "header": "X-Customer" }, { "path": true }],
+        "class": { "header": "x-priority" },
+        "resources": {
+            "requests": { "cost": 1, "safe_capacity_per_s": 200.5, "safe_burst": 100 },
+            "llm_tokens": {
+                "cost": { "header": "x-context-tokens", "default": 100 },
+                "settle": { "response_header": "x-total-tokens" },
+                "safe_capacity_per_s": 50000
+            }
+        },
+        "forecaster": { "cluster": "tidegate", "token": "secret" },
+        "fail_mode": "closed",
+        "response_headers": true
+    }"#;
+    let config = Config::parse(text.as_bytes()).unwrap();
+    assert_eq!(
+        (config.mode, config.fail_mode, config.response_headers),
+        (Mode::Enforce, FailMode::Closed, true)
+    );
+    assert_eq!(config.key, [KeyPart::Header("x-customer".into()), KeyPart::Path]);
+    assert_eq!(config.class_header.as_deref(), Some("x-priority"));
+    assert_eq!(config.forecaster, Some(Forecaster { cluster: "tidegate".into(), token: "secret".into() }));
+    let [requests, tokens] = config.resources.as_slice() else { panic!("{config:?}") };
+    assert_eq!(requests.safe, Some((MicroRate(200_500_000), 100)));
+    assert_eq!(tokens.safe, Some((MicroRate(50_000_000_000), 50_000)));
+    assert_eq!(tokens.cost, CostRule::Header { name: "x-context-tokens".into(), default: 100 });
+    assert_eq!(tokens.settle_header.as_deref(), Some("x-total-tokens"));
+}
+
+#[test]
+fn no_configuration_is_legal_and_limits_nothing() {
+    for text in ["", "  \n", "{}"] {
+        assert_eq!(Config::parse(text.as_bytes()), Ok(Config::default()));
+    }
+    assert_eq!(Config::default().mode, Mode::Shadow);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_line_and_key() {
+    let text = r#"{
+  "mode": "enforcing",
+  "proxy": "",
+  "key": [{ "header": "x customer" }, { "header": "a", "path": true }, 3],
+  "resources": {
+    "requests": { "cost": -1, "safe_capacity_per_s": 0 },
+    "tokens": { "costs": 1, "safe_burst": 5 }
+  },
+  "forecaster": { "token": "t" },
+  "fail_mode": "ajar",
+  "fail_mode": "open",
+  "respnse_headers": true
+}"#;
+    let problems = Config::parse(text.as_bytes()).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "line 2, mode: must be one of shadow, enforce",
+        "line 3, proxy: must not be empty",
+        "line 4, key[0].header: is not the name of a header",
+        "line 4, key[1]: give exactly one of header, constant, path, method, authority",
+        "line 4, key[2]: must be an object",
+        "line 6, resources.requests.cost: must be a whole number from 0 to 1099511627776",
+        "line 6, resources.requests.safe_capacity_per_s: must be above 0 and at most 1000000000",
+        "line 7, resources.tokens.safe_burst: safe_burst needs safe_capacity_per_s beside it",
+        "line 7, resources.tokens.costs: no such key; allowed here: cost, settle, safe_capacity_per_s, safe_burst",
+        "line 9, forecaster: cluster is missing",
+        "line 10, fail_mode: must be one of open, closed, reactive",
+        "line 11, fail_mode: appears twice",
+        "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, forecaster, \
+         fail_mode, response_headers",
+    ];
+    for line in expected {
+        assert!(told.iter().any(|told| told == line), "{line}\nis missing in\n{}", told.join("\n"));
+    }
+    // The one problem more: `x customer` leaves the first part without a value.
+    assert!(told.len() <= expected.len() + 1, "{}", told.join("\n"));
+}
+
+#[test]
+fn what_is_not_json_gets_one_sentence_that_says_what_to_do() {
+    let problems = Config::parse(&[0x0a, 0x0b, 0xff]).unwrap_err();
+    assert!(problems[0].message.contains("google.protobuf.StringValue"), "{problems:?}");
+    let problems = Config::parse(b"{\n  \"mode\": \n}").unwrap_err();
+    assert_eq!((problems.len(), problems[0].line), (1, 3), "{problems:?}");
+}

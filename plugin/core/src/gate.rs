@@ -1,0 +1,182 @@
+//! The gate: configuration and allocator joined, from the attributes of a request to the answer a client sees.
+//!
+//! Every shell (Envoy, component, tower) is a thin layer over it.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    allocator::{Allocator, Decision, Demand, Reason, Receipt, Request, Source, TableState},
+    attributes::Attributes,
+    config::{Config, FailMode, Mode},
+    outcome::{self, Response},
+    rules,
+    units::Timestamp,
+};
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The decision in one word, for metrics, headers and access logs.
+    pub label: Label,
+    /// Index of the tier, for [`Allocator::tier_name`].
+    pub tier: u8,
+    /// To be settled when the response is there.
+    pub receipt: Option<Receipt>,
+    /// The answer to send instead of passing the request on.
+    pub response: Option<Response>,
+    /// A part of the key was missing.
+    pub anonymous: bool,
+}
+
+/// A decision in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Admitted, at least in part from a shadow bucket.
+    Guaranteed,
+    /// Admitted from the pool.
+    Opportunistic,
+    /// Admitted without a decision: no valid table, fail mode open.
+    FailOpen,
+    /// Refused: over the customer's own contract.
+    RefusedContract,
+    /// Refused: the shared capacity is short.
+    RefusedPool,
+    /// Refused: no valid table, fail mode closed.
+    FailClosed,
+}
+
+impl Label {
+    /// Every label.
+    pub const ALL: [Self; 6] = [
+        Self::Guaranteed,
+        Self::Opportunistic,
+        Self::FailOpen,
+        Self::RefusedContract,
+        Self::RefusedPool,
+        Self::FailClosed,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guaranteed => "guaranteed",
+            Self::Opportunistic => "opportunistic",
+            Self::FailOpen => "fail_open",
+            Self::RefusedContract => "refused_contract",
+            Self::RefusedPool => "refused_pool",
+            Self::FailClosed => "fail_closed",
+        }
+    }
+}
+
+/// Decides requests by their attributes.
+#[derive(Debug)]
+pub struct Gate {
+    config: Config,
+    allocator: Allocator,
+    key: Vec<u8>,
+    demands: Vec<Demand>,
+}
+
+impl Gate {
+    /// A gate without a table.
+    #[must_use]
+    pub fn new(config: Config, now: Timestamp) -> Self {
+        let allocator = Allocator::new(config.setup(), now);
+        Self { config, allocator, key: Vec::new(), demands: Vec::new() }
+    }
+
+    /// Takes over a new configuration. The allocator's state survives when the resources are the same.
+    pub fn reconfigure(&mut self, config: Config, now: Timestamp) {
+        let limits = |config: &Config| -> Vec<_> {
+            config.resources.iter().map(|rule| (rule.name.clone(), rule.safe)).collect()
+        };
+        if limits(&config) != limits(&self.config) {
+            self.allocator = Allocator::new(config.setup(), now);
+        }
+        self.config = config;
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The allocator behind the gate.
+    #[must_use]
+    pub const fn allocator(&self) -> &Allocator {
+        &self.allocator
+    }
+
+    /// The allocator behind the gate.
+    pub const fn allocator_mut(&mut self) -> &mut Allocator {
+        &mut self.allocator
+    }
+
+    /// Decides one request.
+    pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, now: Timestamp) -> Verdict {
+        let keyed = rules::write_key(&self.config.key, attributes, &mut self.key);
+        self.demands.clear();
+        for (resource, rule) in (0..).zip(&self.config.resources) {
+            let estimated = rule.settle_header.is_some();
+            self.demands.push(Demand { resource, cost: rule.cost.cost(attributes), estimated });
+        }
+        let class = rules::class_of(self.config.class_header.as_deref(), attributes);
+        let request = Request { key: &self.key, class, demands: &self.demands, may_wait: false };
+        let unguided = self.allocator.refresh(now) != TableState::Live;
+        let anonymous = !keyed;
+        let passed = |label, tier, receipt| Verdict { label, tier, receipt, response: None, anonymous };
+        match self.config.fail_mode {
+            FailMode::Open if unguided => {
+                let tier = self.allocator.count_undecided(&request, true, now);
+                passed(Label::FailOpen, tier, None)
+            }
+            FailMode::Closed if unguided => {
+                let tier = self.allocator.count_undecided(&request, false, now);
+                let response = self.enforced(outcome::no_table(self.allocator.tier_name(tier)));
+                Verdict { response, ..passed(Label::FailClosed, tier, None) }
+            }
+            _ => match self.allocator.decide(&request, now) {
+                Decision::Admit(admission) => {
+                    let label = match admission.source {
+                        Source::Guaranteed => Label::Guaranteed,
+                        Source::Opportunistic => Label::Opportunistic,
+                    };
+                    passed(label, admission.tier, admission.receipt)
+                }
+                Decision::Refuse(refusal) => {
+                    let label = match refusal.reason {
+                        Reason::Contract => Label::RefusedContract,
+                        Reason::Pool | Reason::Malformed => Label::RefusedPool,
+                    };
+                    let response = self.enforced(outcome::refused(&refusal, &self.allocator));
+                    Verdict { response, ..passed(label, refusal.tier, None) }
+                }
+            },
+        }
+    }
+
+    /// Settles an admitted request by its response. Without the header the estimate stands.
+    pub fn settle<A: Attributes + ?Sized>(&mut self, receipt: Receipt, response: &A, now: Timestamp) {
+        let actual: Vec<(u8, u64)> = (0..)
+            .zip(&self.config.resources)
+            .filter_map(|(resource, rule)| {
+                let value = response.header(rule.settle_header.as_deref()?)?;
+                Some((resource, rules::number(value)?))
+            })
+            .collect();
+        self.allocator.settle(receipt, &actual, now);
+    }
+
+    /// Names of the limited resources, for the hello.
+    #[must_use]
+    pub fn resource_names(&self) -> Vec<String> {
+        self.config.resources.iter().map(|rule| rule.name.clone()).collect()
+    }
+
+    fn enforced(&self, response: Response) -> Option<Response> {
+        (self.config.mode == Mode::Enforce).then_some(response)
+    }
+}
