@@ -1,1 +1,30 @@
-//! x
+//! Tidegate as an Envoy HTTP filter.
+//!
+//! A proxy-wasm shell: it moves bytes between Envoy's hostcalls and [`tidegate_core::gate::Gate`], and knows no policy.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `root` | one per plugin configuration: configure, tick, stream callbacks |
+//! | `request` | one per request: decide, settle |
+//! | `state` | what the VM keeps across requests and configuration updates |
+//! | `link` | the sync stream to the forecaster |
+//! | `frame` | the protobuf frame of that stream |
+//! | `host` | hostcalls that cannot panic |
+//! | `metrics` | Envoy counters and gauges |
+
+#![allow(missing_docs, reason = "the SDK's main! exports an entry point without documentation")]
+
+mod frame;
+mod host;
+mod link;
+mod metrics;
+mod request;
+mod root;
+mod state;
+
+use proxy_wasm::{traits::RootContext, types::LogLevel};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::default()) });
+}}
