@@ -151,6 +151,14 @@ impl Allocator {
         allocator
     }
 
+    /// An allocator of another set-up whose reports and windows go on where this one's end.
+    #[must_use]
+    pub fn successor(&self, setup: Setup, now: Timestamp) -> Self {
+        let mut next = Self::new(setup, now);
+        next.ledger = self.ledger.successor();
+        next
+    }
+
     /// Does what is due by `now` without a request: expires receipts, credits overflow, moves to the current step.
     /// To be called every 100 ms or so; decisions are right without it, only later to notice.
     pub fn advance(&mut self, now: Timestamp) {

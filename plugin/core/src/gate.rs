@@ -9,6 +9,7 @@ use crate::{
     attributes::Attributes,
     config::{Config, FailMode, Mode},
     outcome::{self, Response},
+    report::Report,
     rules,
     units::Timestamp,
 };
@@ -87,15 +88,19 @@ impl Gate {
         Self { config, allocator, key: Vec::new(), demands: Vec::new() }
     }
 
-    /// Takes over a new configuration. The allocator's state survives when the resources are the same.
-    pub fn reconfigure(&mut self, config: Config, now: Timestamp) {
+    /// Takes over a new configuration. The allocator's state survives when the resources are the same; otherwise the
+    /// usage it had not reported yet is returned, to be sent like any other report.
+    pub fn reconfigure(&mut self, config: Config, now: Timestamp) -> Option<Report> {
         let limits = |config: &Config| -> Vec<_> {
             config.resources.iter().map(|rule| (rule.name.clone(), rule.safe)).collect()
         };
+        let mut unreported = None;
         if limits(&config) != limits(&self.config) {
-            self.allocator = Allocator::new(config.setup(), now);
+            unreported = self.allocator.report();
+            self.allocator = self.allocator.successor(config.setup(), now);
         }
         self.config = config;
+        unreported
     }
 
     /// The configuration in force.
@@ -180,3 +185,6 @@ impl Gate {
         (self.config.mode == Mode::Enforce).then_some(response)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ fn want_per_s(claimant: &Claimant<'_>, step: usize, step_s: f64) -> f64 {
 fn reservation(rate_per_s: f64, depth: f64) -> Reservation {
     Reservation { rate: MicroRate(libm::floor(rate_per_s * 1e6) as u64), depth: libm::floor(depth) as u64 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,9 @@ impl State {
             self.link.leave();
         }
         if self.configured {
-            self.gate.reconfigure(config, now);
+            if let Some(report) = self.gate.reconfigure(config, now) {
+                self.link.submit(&report);
+            }
         } else {
             self.gate = Gate::new(config, now);
         }

@@ -48,6 +48,11 @@ impl Ledger {
         }
     }
 
+    /// An empty ledger whose windows, sequence numbers and losses go on from this one's.
+    pub(super) fn successor(&self) -> Self {
+        Self { seq: self.seq, dropped: self.dropped, ..Self::new(self.interval_ms as u32) }
+    }
+
     pub(super) const fn set_interval(&mut self, interval_ms: u32) {
         let interval_ms = if interval_ms == 0 { 1 } else { interval_ms as u64 };
         if interval_ms != self.interval_ms {

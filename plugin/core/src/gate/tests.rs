@@ -1,0 +1,163 @@
+use alloc::{format, string::ToString};
+
+use super::*;
+use crate::table::{Contract, DrawOrder, Grant, Key, Reservation, Resource, Table, Tier};
+use crate::units::{KeyHash, MicroRate};
+
+const START_MS: u64 = 1_767_225_600_000;
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(START_MS)
+}
+
+fn gate(extra: &str) -> Gate {
+    let text = format!(
+        r#"{{"key": [{{"header": "x-customer"}}],
+            "resources": {{"requests": {{"safe_capacity_per_s": 10, "safe_burst": 3}}}}{extra}}}"#
+    );
+    Gate::new(Config::parse(text.as_bytes()).unwrap(), now())
+}
+
+fn request(customer: &str) -> Vec<(String, Vec<u8>)> {
+    alloc::vec![("x-customer".to_string(), customer.as_bytes().to_vec())]
+}
+
+fn labels(gate: &mut Gate, customer: &str, count: usize) -> Vec<Label> {
+    (0..count).map(|_| gate.admit(request(customer).as_slice(), now()).label).collect()
+}
+
+/// acme is gold with a contract of 2; the whole pool but 2 tokens is under a floor.
+fn table() -> Table {
+    Table {
+        epoch: 5,
+        starts_at_ms: START_MS,
+        step_ms: 1_000,
+        steps: 1,
+        valid_until_ms: START_MS + 1_000,
+        draw_order: DrawOrder::PoolFirst,
+        tiers: alloc::vec![
+            Tier { name: "gold".into(), floor_permille: 0, max_delay_ms: 0, contracts: alloc::vec![None] },
+            Tier {
+                name: "bronze".into(),
+                floor_permille: 1_000,
+                max_delay_ms: 0,
+                contracts: alloc::vec![None]
+            },
+        ],
+        default_tier: 1,
+        resources: alloc::vec![Resource {
+            name: "requests".into(),
+            capacity: MicroRate::from_per_s(10.0),
+            burst: 3,
+            safe_capacity: MicroRate::from_per_s(10.0),
+            tier_reservations: alloc::vec![alloc::vec![Reservation::default()]; 2],
+        }],
+        keys: alloc::vec![Key {
+            hash: KeyHash::of(b"acme"),
+            tier: 0,
+            grants: alloc::vec![Grant {
+                resource: 0,
+                contract: Some(Contract { rate: MicroRate::from_per_s(4.0), burst: 2 }),
+                reservations: Vec::new(),
+            }],
+        }],
+    }
+}
+
+#[test]
+fn shadow_mode_decides_and_lets_everything_pass() {
+    let mut gate = gate("");
+    for expected in [Label::Opportunistic, Label::Opportunistic, Label::Opportunistic, Label::RefusedPool] {
+        let verdict = gate.admit(request("a").as_slice(), now());
+        assert_eq!((verdict.label, verdict.response), (expected, None));
+    }
+}
+
+#[test]
+fn a_shortage_of_the_shared_capacity_is_503_with_retry_after() {
+    let mut gate = gate(r#", "mode": "enforce""#);
+    labels(&mut gate, "a", 3);
+    let response = gate.admit(request("a").as_slice(), now()).response.unwrap();
+    assert_eq!(response.status, 503);
+    assert!(response.headers.contains(&("retry-after", "1".into())));
+    assert!(response.headers.contains(&("content-type", "application/problem+json".into())));
+    for part in [
+        "temporary-reduced-capacity",
+        r#""tier":"default""#,
+        r#""resource":"requests""#,
+        r#""retry_after_s":1"#,
+    ] {
+        assert!(response.body.contains(part), "{part} in {}", response.body);
+    }
+}
+
+#[test]
+fn a_customer_over_its_contract_gets_429_and_one_without_tokens_503() {
+    let mut gate = gate(r#", "mode": "enforce""#);
+    gate.allocator_mut().apply(&table().encode(), now()).unwrap();
+    labels(&mut gate, "acme", 2);
+    let over = gate.admit(request("acme").as_slice(), now());
+    assert_eq!((over.label, gate.allocator().tier_name(over.tier)), (Label::RefusedContract, "gold"));
+    let response = over.response.unwrap();
+    assert_eq!(response.status, 429);
+    assert!(response.body.contains("quota-exceeded") && response.body.contains(r#""reason":"contract""#));
+    assert_eq!(gate.admit(request("stranger").as_slice(), now()).response.unwrap().status, 503);
+}
+
+#[test]
+fn fail_modes_rule_without_a_table_and_only_then() {
+    let expected = [
+        ("open", Label::FailOpen, None),
+        ("closed", Label::FailClosed, Some(503)),
+        ("reactive", Label::RefusedPool, Some(503)),
+    ];
+    for (mode, label, status) in expected {
+        let mut gate = gate(&format!(r#", "mode": "enforce", "fail_mode": "{mode}""#));
+        labels(&mut gate, "acme", 3);
+        let verdict = gate.admit(request("acme").as_slice(), now());
+        assert_eq!((verdict.label, verdict.response.map(|response| response.status)), (label, status));
+        gate.allocator_mut().apply(&table().encode(), now()).unwrap();
+        assert!(!matches!(labels(&mut gate, "acme", 1)[0], Label::FailOpen | Label::FailClosed), "{mode}");
+    }
+}
+
+#[test]
+fn requests_without_a_key_share_one_and_are_told_apart() {
+    let mut gate = gate("");
+    let nothing: [(String, Vec<u8>); 0] = [];
+    let verdict = gate.admit(nothing.as_slice(), now());
+    assert!(verdict.anonymous);
+    assert_eq!(gate.allocator_mut().report().unwrap().keys, ["(anonymous)"]);
+}
+
+#[test]
+fn an_estimate_is_settled_by_the_response_header() {
+    let text = br#"{"key": [{"header": "x-customer"}], "resources": {"tokens": {
+        "cost": {"header": "x-cost"}, "settle": {"response_header": "x-actual"},
+        "safe_capacity_per_s": 1, "safe_burst": 100}}}"#;
+    let mut gate = Gate::new(Config::parse(text).unwrap(), now());
+    for (actual, settled) in [("7", 7), ("nonsense", 50)] {
+        let mut attributes = request("a");
+        attributes.push(("x-cost".into(), b"50".to_vec()));
+        let receipt = gate.admit(attributes.as_slice(), now()).receipt.unwrap();
+        let response = [("x-actual".to_string(), actual.as_bytes().to_vec())];
+        gate.settle(receipt, response.as_slice(), now());
+        let usage = gate.allocator_mut().report().unwrap().records[0].usage;
+        assert_eq!((usage.offered, usage.settled, usage.demand()), (50, settled, settled));
+    }
+}
+
+#[test]
+fn a_new_configuration_keeps_what_was_learned_unless_the_budgets_change() {
+    let mut gate = gate("");
+    labels(&mut gate, "a", 3);
+    let config = Config { mode: Mode::Enforce, ..gate.config().clone() };
+    assert_eq!(gate.reconfigure(config.clone(), now()), None);
+    assert_eq!(labels(&mut gate, "a", 1), [Label::RefusedPool]);
+    let mut other = config;
+    other.resources[0].safe = Some((MicroRate::from_per_s(10.0), 4));
+    let unreported = gate.reconfigure(other, now()).unwrap();
+    assert_eq!((unreported.seq, unreported.records[0].usage.requests_offered), (1, 4));
+    assert_eq!(labels(&mut gate, "a", 4), [Label::Opportunistic; 4]);
+    assert_eq!(gate.allocator_mut().report().unwrap().seq, 2, "sequence numbers go on");
+}
