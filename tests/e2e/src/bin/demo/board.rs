@@ -1,0 +1,123 @@
+//! What the demo shows while it runs: every few seconds a table of tiers, and forecast against actual per customer.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tidegate_e2e::{
+    forecaster::{Closed, Prediction},
+    http,
+    rig::{Rig, TABLE_EPOCH},
+};
+
+use crate::{
+    cast::Cast,
+    script::{STEP, Script},
+    table::{Table, sparkline},
+    tally::{Counts, Tally},
+};
+
+/// How often it is shown.
+pub(crate) const PERIOD: Duration = Duration::from_secs(5);
+/// Steps in a sparkline.
+const SPARK: usize = 30;
+/// Customers with a line of their own.
+const SHOWN: usize = 12;
+
+/// The tiers of a cast, in its order.
+pub(crate) fn tiers(cast: &[Cast]) -> Vec<&'static str> {
+    let mut tiers: Vec<&'static str> = Vec::new();
+    for one in cast {
+        if !tiers.contains(&one.tier) {
+            tiers.push(one.tier);
+        }
+    }
+    tiers
+}
+
+/// The counts of all customers of a tier.
+pub(crate) fn of_tier(cast: &[Cast], tally: &Tally, tier: &str) -> Counts {
+    cast.iter().enumerate().filter(|(_, one)| one.tier == tier).map(|(who, _)| tally.of(who)).sum()
+}
+
+/// First lines: what runs where, and what to try.
+pub(crate) fn introduce(script: &Script, rig: &Rig) -> Result<()> {
+    let forecaster = rig.forecaster()?.listen();
+    println!("\nTidegate demo");
+    script.title.iter().for_each(|line| println!("  {line}"));
+    println!("\nWhat runs where");
+    println!(
+        "  Envoy with tidegate.wasm  http://{}   statistics http://{}",
+        rig.envoy.listen(),
+        rig.envoy.admin()
+    );
+    println!("  forecaster                http://{forecaster}");
+    println!("  upstream                  http://{}", rig.upstream.address());
+    println!("  configuration, logs, data {}", rig.folder().display());
+    let name = script.cast.first().map_or("acme", |one| one.key.as_str());
+    let key = http::query_value(name);
+    println!("\nTo try in another terminal");
+    println!("  curl -s 'http://{forecaster}/predictUsage?key={key}&resource={}'", script.watched);
+    println!("  curl -s 'http://{forecaster}/v1/explain?key={key}'");
+    println!("  curl -s http://{forecaster}/resourceAvailability");
+    println!("  curl -si -H 'x-customer: a-visitor' http://{}/", rig.envoy.listen());
+    println!("  curl -s http://{}/stats/prometheus | grep tidegate", rig.envoy.admin());
+    println!("\nCustomers");
+    let mut table = Table::new(&["key", "tier", "what it does"]);
+    for one in script.cast.iter().take(SHOWN) {
+        table.row([one.key.clone(), one.tier.to_owned(), one.what.to_owned()]);
+    }
+    table.print();
+    Ok(())
+}
+
+/// The state after `elapsed`; `before` is the tally of the last time.
+pub(crate) async fn show(
+    script: &Script,
+    rig: &Rig,
+    elapsed: Duration,
+    before: &Tally,
+    now: &Tally,
+) -> Result<()> {
+    let epoch = rig.envoy.stats().await?.plugin(TABLE_EPOCH);
+    let phase = if elapsed < script.learning { "learning" } else { "measuring" };
+    let under = if epoch == 0 { "no table yet: safe capacity".to_owned() } else { format!("table {epoch}") };
+    println!("\n{:>4} s  {phase}  ({under})", elapsed.as_secs());
+    let mut table = Table::new(&["tier", "offered/s", "guaranteed/s", "opportunistic/s", "refused/s"]);
+    for tier in tiers(&script.cast) {
+        let counts = of_tier(&script.cast, now, tier) - of_tier(&script.cast, before, tier);
+        let rates =
+            [counts.offered, counts.guaranteed, counts.admitted() - counts.guaranteed, counts.refused()];
+        let rates = rates.map(|count| format!("{:.1}", count as f64 / PERIOD.as_secs_f64()));
+        table.row(std::iter::once(tier.to_owned()).chain(rates));
+    }
+    table.print();
+    let unit = format!("{}/s", script.watched);
+    let mut table =
+        Table::new(&["customer", &unit, "forecast (80 %)", "next", "actual, last 30 s", "forecast for them"]);
+    for one in script.cast.iter().take(SHOWN) {
+        let prediction = rig.forecaster()?.predict(&one.key, &script.watched).await;
+        // A customer that has not been seen yet has no forecast.
+        let cells = prediction.map_or_else(|_| vec!["-".to_owned()], |prediction| forecast(&prediction));
+        table.row(std::iter::once(one.key.clone()).chain(cells));
+    }
+    table.print();
+    Ok(())
+}
+
+fn forecast(prediction: &Prediction) -> Vec<String> {
+    let per_s = |tokens: f64| format!("{:.0}", tokens / STEP.as_secs_f64());
+    let recent: Vec<&Closed> = prediction.recent.iter().rev().take(SPARK).rev().collect();
+    let last = recent.last();
+    let interval = last.and_then(|last| {
+        Some(format!("{} ({} to {})", per_s(last.predicted?), per_s(last.low?), per_s(last.high?)))
+    });
+    let next = prediction.steps.first().map(|step| per_s(step.median));
+    let highest = recent.iter().map(|closed| closed.actual).fold(0.0, f64::max);
+    vec![
+        last.map_or_else(|| "-".into(), |last| per_s(last.actual)),
+        interval.unwrap_or_else(|| "-".into()),
+        next.unwrap_or_else(|| "-".into()),
+        sparkline(recent.iter().map(|closed| closed.actual), highest),
+        sparkline(recent.iter().map(|closed| closed.predicted.unwrap_or_default()), highest),
+    ]
+}

@@ -1,0 +1,123 @@
+//! All parts put together: upstream, forecaster, Envoy with the plugin, and a client.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::{
+    binaries::Binaries,
+    envoy::{Envoy, EnvoyConfig, Filter},
+    folder,
+    forecaster::{Forecaster, ForecasterConfig},
+    load::Client,
+    ports,
+    upstream::Upstream,
+    wait,
+};
+
+/// The name of Envoy's gauge with the epoch of the table in force.
+pub const TABLE_EPOCH: &str = "tidegate_table_epoch";
+
+/// What to set up.
+#[derive(Debug)]
+pub struct Plan {
+    /// The folder below the target directory for everything that is written.
+    pub folder: String,
+    /// The plugin's configuration.
+    pub plugin: Value,
+    /// The forecaster's configuration; `None` leaves its port dead.
+    pub forecaster: Option<ForecasterConfig>,
+    /// The port that Envoy's cluster `tidegate` points to.
+    pub forecaster_address: SocketAddr,
+    /// How long the upstream takes.
+    pub upstream_delay: Duration,
+}
+
+/// Everything running; ends with its value, Envoy first.
+#[derive(Debug)]
+pub struct Rig {
+    /// Envoy.
+    pub envoy: Envoy,
+    /// The forecaster, where there is one.
+    pub forecaster: Option<Forecaster>,
+    /// The upstream.
+    pub upstream: Upstream,
+    /// A client of Envoy.
+    pub client: Client,
+    folder: PathBuf,
+}
+
+impl Rig {
+    /// Starts everything and waits until it serves; tables come with the first requests.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start(plan: &Plan) -> Result<Self> {
+        let binaries = Binaries::find()?;
+        let folder = folder::fresh(&plan.folder)?;
+        let upstream = Upstream::start(plan.upstream_delay).await?;
+        let forecaster = match &plan.forecaster {
+            Some(config) => Some(Forecaster::start(&binaries.forecaster, config, &folder).await?),
+            None => None,
+        };
+        let config = EnvoyConfig {
+            listen: ports::free()?,
+            admin: ports::free()?,
+            upstream: upstream.address(),
+            filter: Some(Filter {
+                plugin: binaries.plugin,
+                configuration: plan.plugin.clone(),
+                forecaster: plan.forecaster_address,
+            }),
+            access_log: true,
+        };
+        let envoy = Envoy::start(&binaries.envoy, &config, &folder).await?;
+        let client = Client::new(envoy.listen());
+        Ok(Self { envoy, forecaster, upstream, client, folder })
+    }
+
+    /// Where configurations, logs and the database are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The forecaster of a rig that has one.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn forecaster(&self) -> Result<&Forecaster> {
+        self.forecaster.as_ref().context("this rig has no forecaster")
+    }
+
+    /// Waits until Envoy obeys a table newer than `epoch`, and returns its epoch.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn table_after(&self, epoch: u64, limit: Duration) -> Result<u64> {
+        let what = format!("Envoy gets a table newer than epoch {epoch}");
+        wait::until(&what, limit, || async {
+            let now = self.envoy.stats().await?.plugin(TABLE_EPOCH);
+            Ok(Some(now).filter(|now| *now > epoch))
+        })
+        .await
+    }
+
+    /// Waits until the forecaster's database holds `requests` requests on `resource`.
+    ///
+    /// # Errors
+    /// When it does not get that far, with the number that it has.
+    pub async fn requests_in_database(&self, resource: &str, requests: u64, limit: Duration) -> Result<()> {
+        let what = format!("{requests} requests on {resource} in the database");
+        let counted = || async {
+            let now = self.forecaster()?.usage().await?.sum(resource, |total| total.requests_offered);
+            Ok(Some(now).filter(|now| *now >= requests))
+        };
+        wait::until(&what, limit, counted).await.map(drop)
+    }
+}

@@ -1,0 +1,102 @@
+//! The upstream behind Envoy: answers at once (or after a delay), and says what a request really cost.
+//!
+//! A request that carries `x-actual-tokens` gets the same value back as `x-total-tokens`, as an LLM server that
+//! reports its usage would; so with any other name in place of `tokens`.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header::HeaderName,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::ports;
+
+/// A running upstream; ends with its value.
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    served: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+impl Upstream {
+    /// Starts an upstream that takes `delay` for every answer.
+    ///
+    /// # Errors
+    /// When there is no port for it.
+    pub async fn start(delay: Duration) -> Result<Self> {
+        let address = ports::free()?;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("upstream on {address}"))?;
+        let served = Arc::new(AtomicU64::new(0));
+        let task = tokio::spawn(accept(listener, delay, Arc::clone(&served))).abort_handle();
+        Ok(Self { address, served, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Requests that reached it.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, delay: Duration, served: Arc<AtomicU64>) {
+    // Owns the connections: they end when this task does.
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let served = Arc::clone(&served);
+        let service = service_fn(move |request| {
+            served.fetch_add(1, Ordering::Relaxed);
+            answer(request, delay)
+        });
+        let connection =
+            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        // A connection that breaks is Envoy's to notice: the client sees what becomes of its request.
+        connections.spawn(async move { drop(connection.await) });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn answer(request: Request<Incoming>, delay: Duration) -> Result<Response<Full<Bytes>>, Infallible> {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let mut response = Response::new(Full::new(Bytes::from_static(b"served\n")));
+    for (name, actual) in request.headers() {
+        let total = name.as_str().strip_prefix("x-actual-").map(|name| format!("x-total-{name}"));
+        if let Some(Ok(total)) = total.map(HeaderName::try_from) {
+            response.headers_mut().insert(total, actual.clone());
+        }
+    }
+    Ok(response)
+}
