@@ -1,2 +1,49 @@
-//! x
-fn main() {}
+//! The Tidegate forecaster: learns usage, plans capacity, pushes tables to proxies.
+//!
+//! Data flows one way: sync → ingest → store → learn → planning → sync. Only this crate reads configuration,
+//! environment and clock.
+
+mod app;
+mod check;
+mod cli;
+mod clock;
+mod config;
+mod http;
+mod ingest;
+mod learn;
+mod metrics;
+mod planning;
+mod proxies;
+mod serve;
+mod session;
+mod steps;
+mod sync;
+
+use std::{io::IsTerminal, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+use config::{Config, Problem};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("TIDEGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    match Cli::parse().command {
+        Command::Serve { config } => serve::run(&config),
+        Command::Check { config, json } => check::run(&config, json),
+    }
+}
+
+/// Reads and understands a configuration file.
+fn read_config(path: &Path) -> anyhow::Result<Result<Config, Vec<Problem>>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Ok(config::parse(&text, folder, &|name| std::env::var(name).ok()))
+}

@@ -1,0 +1,32 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Learns what each customer will need, plans who gets what, and pushes the plan into the proxies.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the forecaster: sync stream for proxies and HTTP API on one port.
+    Serve {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "tidegate.yaml")]
+        config: PathBuf,
+    },
+    /// Check a configuration file: prints what it means, or everything that is wrong with it.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "tidegate.yaml")]
+        config: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}

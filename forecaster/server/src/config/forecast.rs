@@ -1,0 +1,66 @@
+//! The `forecast` section: steps, horizon, season, model.
+
+use tidegate_core::table::MAX_STEPS;
+use tidegate_model::{Entry, MODELS};
+
+use super::{
+    is_whole_millis,
+    section::{Rule, Section},
+    to_millis,
+};
+
+/// How demand is forecast.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForecastConfig {
+    /// Length of a step.
+    pub(crate) step_ms: u32,
+    /// Steps planned ahead.
+    pub(crate) horizon_steps: u16,
+    /// Steps per season.
+    pub(crate) season_steps: usize,
+    /// The model of every series.
+    pub(crate) model: &'static Entry,
+}
+
+/// Most steps per season: a week of 30 second steps; each costs every series four bytes.
+const MAX_SEASON_STEPS: u64 = 20_160;
+
+const STEP: Rule = Rule {
+    holds: |seconds| (0.05..=86_400.0).contains(&seconds) && is_whole_millis(seconds),
+    says: "give seconds between 0.05 and 86400, a multiple of report_interval_s",
+};
+const HORIZON: Rule = Rule {
+    holds: |steps| (1.0..=f64::from(MAX_STEPS)).contains(&steps) && steps.fract() == 0.0,
+    says: "give a whole number of steps from 1 to 64",
+};
+const SEASON: Rule = Rule {
+    holds: |seconds| (0.05..=1e8).contains(&seconds) && is_whole_millis(seconds),
+    says: "give seconds, a multiple of step_s, such as 86400 for a day",
+};
+
+pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<ForecastConfig> {
+    let section = root.section("forecast");
+    let step_ms = section.number("step_s", &STEP).map_or(60_000, to_millis);
+    let horizon_steps = section.number("horizon_steps", &HORIZON).unwrap_or(15.0) as u16;
+    let season_ms = section.number("season_s", &SEASON).map_or(86_400_000, to_millis);
+    let models: Vec<(&str, &'static Entry)> = MODELS.iter().map(|entry| (entry.name, entry)).collect();
+    let model = section.choice("model", &models).or(MODELS.first());
+    section.finish();
+    if !step_ms.is_multiple_of(u64::from(report_interval_ms)) {
+        let says = format!("is {step_ms} ms; give a multiple of report_interval_s ({report_interval_ms} ms)");
+        section.wrong("step_s", &says);
+    }
+    let season_steps = season_ms / step_ms.max(1);
+    if !season_ms.is_multiple_of(step_ms.max(1)) {
+        section.wrong("season_s", &format!("is {season_ms} ms; give a multiple of step_s ({step_ms} ms)"));
+    } else if season_steps > MAX_SEASON_STEPS {
+        let says = format!("is {season_steps} steps; give at most {MAX_SEASON_STEPS}, or a longer step_s");
+        section.wrong("season_s", &says);
+    }
+    Some(ForecastConfig {
+        step_ms: u32::try_from(step_ms).ok()?,
+        horizon_steps,
+        season_steps: usize::try_from(season_steps).ok()?,
+        model: model?,
+    })
+}

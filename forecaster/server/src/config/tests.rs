@@ -1,0 +1,116 @@
+//! Files that are right, files that are wrong, and what is said about them.
+
+use tidegate_core::units::MicroRate;
+
+use super::*;
+
+const FULL: &str = r#"
+listen: 127.0.0.1:7080
+database: data/tidegate.db
+token: "${TIDEGATE_TOKEN}"
+report_interval_s: 0.1
+retention_days: 7
+max_keys: 5000
+forecast: { step_s: 0.2, horizon_steps: 10, season_s: 2, model: seasonal-naive }
+draw_order: shadow-first
+resources:
+  requests: { capacity_per_s: 500, burst: 500, safe_capacity_per_s: 400, reservable_share: 0.5 }
+  llm_tokens: { capacity_per_s: 90000.5, burst: 100000 }
+tiers:
+  gold: { weight: 8, floor: 0.0, risk_quantile: 0.9, price_per_month: 900, contract: { requests: { rate_per_s: 100, burst: 200 } } }
+  bronze: { weight: 1, floor: 0.3, max_delay_ms: 50 }
+default_tier: bronze
+customers:
+  acme: { tier: gold, contract: { llm_tokens: { rate_per_s: 150, burst: 300 } } }
+  4711: { tier: bronze }
+"#;
+
+fn environment(name: &str) -> Option<String> {
+    (name == "TIDEGATE_TOKEN").then(|| "secret".to_owned())
+}
+
+fn problems(text: &str) -> Vec<String> {
+    parse(text, Path::new("/etc"), &|_| None)
+        .map(|_| Vec::new())
+        .unwrap_or_else(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_full_file_means_what_it_says() {
+    let config = parse(FULL, Path::new("/etc/tidegate"), &environment).unwrap();
+    assert_eq!(config.database, Path::new("/etc/tidegate/data/tidegate.db"));
+    assert!(config.token.as_ref().is_some_and(|token| token.matches("secret") && !token.matches("secre")));
+    assert_eq!((config.report_interval_ms, config.forecast.step_ms), (100, 200));
+    assert_eq!((config.forecast.season_steps, config.forecast.horizon_steps), (10, 10));
+    assert_eq!((config.retention_days, config.max_keys), (7, 5000));
+    assert_eq!(config.draw_order, DrawOrder::ShadowFirst);
+    let [requests, tokens] = &config.resources[..] else { panic!("two resources were given") };
+    assert_eq!((requests.safe_capacity_per_s, tokens.safe_capacity_per_s), (400.0, 90000.5));
+    assert_eq!((requests.reservable_share, tokens.reservable_share), (0.5, 0.8));
+    assert_eq!(config.tiers[1].policy.tier.floor_permille, 300);
+    assert_eq!(config.default_tier, 1);
+    let contract = Contract { rate: MicroRate(150_000_000), burst: 300 };
+    assert_eq!(config.customers["acme"].contracts, [None, Some(contract)]);
+    assert_eq!(config.customers["4711"].tier, 1);
+    assert!(!format!("{config:?}").contains("secret"));
+}
+
+#[test]
+fn a_short_file_gets_defaults() {
+    let text = "resources: { requests: { capacity_per_s: 5, burst: 5 } }\ntiers: { standard: {} }\n";
+    let config = parse(text, Path::new("/etc"), &|_| None).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:7080");
+    assert_eq!((config.forecast.step_ms, config.forecast.season_steps), (60_000, 1440));
+    assert!(config.token.is_none());
+}
+
+#[test]
+fn every_problem_is_told_with_its_line() {
+    let text = "\
+listen: somewhere
+report_interval_s: 10
+forecast:
+  step_s: 25
+  horizon: 15
+resources:
+  requests: { capacity_per_s: -5 }
+tiers:
+  gold: { weight: heavy, contract: { tokens: { rate_per_s: 1, burst: 1 } } }
+default_tier: bronze
+customers:
+  acme: { tier: silver }
+token: ${NOT_SET}
+";
+    let told = problems(text);
+    let expected = [
+        "line 1: listen: `somewhere` is no address",
+        "line 4: forecast.step_s: is 25000 ms; give a multiple of report_interval_s",
+        "line 5: forecast.horizon: is unknown; remove it",
+        "line 7: resources.requests.capacity_per_s: is the number -5; give tokens per second",
+        "line 7: resources.requests.burst: is missing",
+        "line 9: tiers.gold.weight: is the text `heavy`",
+        "line 9: tiers.gold.contract.tokens: there is no such resource",
+        "line 10: default_tier: there is no tier `bronze`; give gold",
+        "line 12: customers.acme.tier: there is no tier `silver`; give gold",
+        "line 13: token: environment variable NOT_SET is not set",
+    ];
+    for problem in expected {
+        assert!(told.iter().any(|told| told.starts_with(problem)), "{problem}\nnot in {told:#?}");
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_told_with_the_right_one() {
+    let told = problems("resorces: {}\ntiers: { standard: {} }\n");
+    assert!(
+        told.iter().any(|told| told.contains("resorces: is unknown; did you mean `resources`?")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_empty_file_and_a_wrong_shape_are_told() {
+    assert_eq!(problems("").len(), 2, "{:?}", problems(""));
+    assert!(!problems("- a\n- b\n").is_empty());
+    assert!(!problems("resources: 5\ntiers: x\n").is_empty());
+}

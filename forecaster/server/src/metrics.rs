@@ -1,0 +1,150 @@
+//! What an operator can watch: counters, gauges and histograms in Prometheus' text format.
+//!
+//! Base units, no key in a label.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// A label that says how something ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ResultLabel {
+    result: &'static str,
+}
+
+/// A label that says why something did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// Every metric.
+pub(crate) struct Metrics {
+    registry: Registry,
+    reports: Family<ResultLabel, Counter>,
+    streams_refused: Family<ReasonLabel, Counter>,
+    unlearned_series: Family<ReasonLabel, Counter>,
+    table_acks: Family<ResultLabel, Counter>,
+    pub(crate) late_windows: Counter,
+    pub(crate) future_windows: Counter,
+    pub(crate) tables: Counter,
+    pub(crate) tables_sent: Counter,
+    pub(crate) steps: Counter,
+    pub(crate) step_failures: Counter,
+    pub(crate) windows_deleted: Counter,
+    pub(crate) proxies_connected: Gauge,
+    pub(crate) windows_dropped: Gauge,
+    pub(crate) series: Gauge,
+    pub(crate) table_epoch: Gauge,
+    pub(crate) table_bytes: Gauge,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) step_seconds: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let millis_to_minutes = || Histogram::new(exponential_buckets(0.001, 4.0, 9));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("tidegate"),
+            reports: Family::default(),
+            streams_refused: Family::default(),
+            unlearned_series: Family::default(),
+            table_acks: Family::default(),
+            late_windows: Counter::default(),
+            future_windows: Counter::default(),
+            tables: Counter::default(),
+            tables_sent: Counter::default(),
+            steps: Counter::default(),
+            step_failures: Counter::default(),
+            windows_deleted: Counter::default(),
+            proxies_connected: Gauge::default(),
+            windows_dropped: Gauge::default(),
+            series: Gauge::default(),
+            table_epoch: Gauge::default(),
+            table_bytes: Gauge::default(),
+            commit_seconds: millis_to_minutes(),
+            step_seconds: millis_to_minutes(),
+        };
+        metrics.register_sync();
+        metrics.register_forecast();
+        metrics
+    }
+
+    fn register_sync(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "reports",
+            "Usage reports by result: added, duplicate, malformed, failed",
+            self.reports.clone(),
+        );
+        let help = "Usage windows that arrived after their step was closed: counted, but not learned";
+        r.register("late_windows", help, self.late_windows.clone());
+        let help = "Usage windows that begin in the future: a proxy's clock is ahead";
+        r.register("future_windows", help, self.future_windows.clone());
+        let help =
+            "Usage windows that the connected proxies threw away since their start: no forecaster took them";
+        r.register("windows_dropped_by_proxies", help, self.windows_dropped.clone());
+        r.register(
+            "streams_refused",
+            "Sync streams refused at hello, by reason",
+            self.streams_refused.clone(),
+        );
+        r.register("proxies_connected", "Open sync streams", self.proxies_connected.clone());
+        r.register("tables_sent", "Tables sent to proxies", self.tables_sent.clone());
+        r.register("table_acks", "Answers of proxies to tables: applied, rejected", self.table_acks.clone());
+        let help = "Time to make a batch of reports durable";
+        r.register_with_unit("commit", help, Unit::Seconds, self.commit_seconds.clone());
+    }
+
+    fn register_forecast(&mut self) {
+        let r = &mut self.registry;
+        r.register("steps", "Steps closed and learned", self.steps.clone());
+        r.register("step_failures", "Steps whose closing or planning failed", self.step_failures.clone());
+        let help = "Time to close a step: read usage, learn, forecast, plan";
+        r.register_with_unit("step", help, Unit::Seconds, self.step_seconds.clone());
+        r.register("series", "Series learned", self.series.clone());
+        let help = "Series of a step that were not learned, by reason: too_many_keys, unknown_resource";
+        r.register("unlearned_series", help, self.unlearned_series.clone());
+        r.register("tables", "Tables planned", self.tables.clone());
+        r.register("table_epoch", "Epoch of the newest table", self.table_epoch.clone());
+        r.register_with_unit("table", "Size of the newest table", Unit::Bytes, self.table_bytes.clone());
+        let help = "Usage windows deleted because they were older than retention_days";
+        r.register("windows_deleted", help, self.windows_deleted.clone());
+    }
+
+    pub(crate) fn report(&self, result: &'static str) {
+        self.reports.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    pub(crate) fn stream_refused(&self, reason: &'static str) {
+        self.streams_refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn unlearned(&self, reason: &'static str, series: u64) {
+        self.unlearned_series.get_or_create(&ReasonLabel { reason }).inc_by(series);
+    }
+
+    pub(crate) fn table_ack(&self, result: &'static str) {
+        self.table_acks.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// The text that a scrape gets.
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// As a gauge shows it.
+pub(crate) fn gauge(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

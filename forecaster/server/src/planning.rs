@@ -1,0 +1,171 @@
+//! From what is known to the next table: gathers the planner's input and wraps its result.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tidegate_core::{
+    KeyHash,
+    plan::{Customer, Demand, PlanInput, plan},
+    table::{Grant, Reservation, Table, TableError},
+};
+
+use crate::{config::Config, learn::Learner, learn::Series};
+
+/// The plan in force: what every proxy is to have.
+pub(crate) struct Plan {
+    pub(crate) table: Table,
+    /// The table as it travels.
+    pub(crate) bytes: Vec<u8>,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub(crate) made_at_ms: u64,
+}
+
+/// Plans from step `from` on.
+///
+/// # Errors
+/// When the planner's table breaks one of the table's own rules: it must not be pushed then.
+pub(crate) fn make(
+    config: &Config,
+    learner: &Learner,
+    epoch: u64,
+    from: u64,
+    now_ms: u64,
+) -> Result<Arc<Plan>, TableError> {
+    let table = plan(&input(config, learner, epoch, from));
+    table.check()?;
+    let bytes = table.encode();
+    Ok(Arc::new(Plan { table, bytes, made_at_ms: now_ms }))
+}
+
+fn input(config: &Config, learner: &Learner, epoch: u64, from: u64) -> PlanInput {
+    let forecast = &config.forecast;
+    let step_ms = u64::from(forecast.step_ms);
+    let starts_at_ms = from * step_ms;
+    PlanInput {
+        epoch,
+        starts_at_ms,
+        step_ms: forecast.step_ms,
+        steps: forecast.horizon_steps,
+        valid_until_ms: starts_at_ms + step_ms * u64::from(forecast.horizon_steps),
+        draw_order: config.draw_order,
+        tiers: config.tiers.iter().map(|tier| tier.policy.clone()).collect(),
+        default_tier: config.default_tier,
+        resources: config.resources.clone(),
+        customers: customers(config, learner),
+    }
+}
+
+/// Named customers, and every other key that is expected to ask for anything.
+fn customers(config: &Config, learner: &Learner) -> Vec<Customer> {
+    let active = learner.keys().filter(|(_, series)| series.iter().flatten().any(expects_demand));
+    let keys: BTreeSet<&str> =
+        config.customers.keys().map(String::as_str).chain(active.map(|(key, _)| key)).collect();
+    let customer = |key: &str| {
+        let named = config.customers.get(key);
+        Customer {
+            key: key.to_owned(),
+            tier: named.map_or(config.default_tier, |named| named.tier),
+            demands: demands(config, learner, key),
+        }
+    };
+    keys.into_iter().map(customer).collect()
+}
+
+fn expects_demand(series: &Series) -> bool {
+    let (_, forecast) = series.forecast();
+    forecast.iter().any(|step| step.quantiles.iter().any(|&tokens| tokens > 0.0))
+}
+
+fn demands(config: &Config, learner: &Learner, key: &str) -> Vec<Demand> {
+    let contracts = config.customers.get(key).map_or(&[][..], |named| &named.contracts);
+    let known = learner.key(key);
+    let demand = |index: usize| {
+        let series = known.get(index).and_then(Option::as_ref);
+        let contract = contracts.get(index).copied().flatten();
+        (series.is_some() || contract.is_some()).then_some(())?;
+        let forecast = series.map_or(&[][..], |series| series.forecast().1);
+        Some(Demand {
+            resource: u8::try_from(index).ok()?,
+            contract,
+            forecast: forecast.iter().map(|step| step.quantiles).collect(),
+            largest_cost: series.map_or(1, Series::largest_cost),
+        })
+    };
+    (0..config.resources.len()).filter_map(demand).collect()
+}
+
+impl Plan {
+    /// Index of the step that `now_ms` lies in; `None` before the first and after the last.
+    pub(crate) fn step_at(&self, now_ms: u64) -> Option<usize> {
+        let since_ms = now_ms.checked_sub(self.table.starts_at_ms)?;
+        let index = since_ms / u64::from(self.table.step_ms.max(1));
+        (index < u64::from(self.table.steps)).then_some(usize::try_from(index).ok()?)
+    }
+
+    /// When a step begins, in milliseconds since the Unix epoch.
+    pub(crate) fn starts_at_ms(&self, step: usize) -> u64 {
+        self.table.starts_at_ms + step as u64 * u64::from(self.table.step_ms)
+    }
+
+    /// Everything reserved of one resource in one step, in tokens per second.
+    pub(crate) fn guaranteed_per_s(&self, resource: usize, step: usize) -> f64 {
+        let tiers =
+            self.table.resources.get(resource).map_or(&[][..], |resource| &resource.tier_reservations);
+        let shared = tiers.iter().filter_map(|steps| steps.get(step));
+        let grants = self.table.keys.iter().flat_map(|key| &key.grants);
+        let own = grants.filter(|grant| usize::from(grant.resource) == resource);
+        let own = own.filter_map(|grant| grant.reservations.get(step));
+        shared.chain(own).map(|reservation| reservation.rate.per_s()).sum()
+    }
+
+    /// What a key has of a resource by name of its own.
+    pub(crate) fn grant(&self, key: &str, resource: usize) -> Option<&Grant> {
+        let hash = KeyHash::of(key.as_bytes());
+        let key = self.table.keys.iter().find(|key| key.hash == hash)?;
+        key.grants.iter().find(|grant| usize::from(grant.resource) == resource)
+    }
+
+    /// The reservation that keys of a tier share when they have none of their own.
+    pub(crate) fn tier_reservation(&self, resource: usize, tier: u8, step: usize) -> Option<Reservation> {
+        let resource = self.table.resources.get(resource)?;
+        resource.tier_reservations.get(usize::from(tier))?.get(step).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tidegate_store::{Counters, SeriesUsage};
+
+    use super::*;
+
+    fn row(key: &str, offered: u64) -> SeriesUsage {
+        let counters = Counters { offered, largest: 1, ..Counters::default() };
+        SeriesUsage { key: key.to_owned(), resource: "requests".to_owned(), counters }
+    }
+
+    #[test]
+    fn customers_and_active_keys_are_planned_and_silent_strangers_are_not() {
+        let text = "report_interval_s: 1\nforecast: { step_s: 1, season_s: 4, horizon_steps: 3 }\n\
+             resources: { requests: { capacity_per_s: 100, burst: 100 } }\n\
+             tiers: { gold: {}, bronze: {} }\ndefault_tier: bronze\n\
+             customers: { acme: { tier: gold, contract: { requests: { rate_per_s: 5, burst: 5 } } } }\n";
+        let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();
+        let mut learner = Learner::new(&config);
+        learner.observe(&config, 0, &[row("busy", 50), row("silent", 0)]);
+        learner.predict(1, 3);
+        let input = input(&config, &learner, 7, 1);
+        assert_eq!((input.starts_at_ms, input.valid_until_ms), (1000, 4000));
+        let [acme, busy] = &input.customers[..] else { panic!("{:?}", input.customers) };
+        assert_eq!((acme.tier, busy.tier), (0, 1));
+        assert!(acme.demands[0].contract.is_some() && acme.demands[0].forecast.is_empty());
+        assert_eq!(busy.demands[0].forecast.len(), 3);
+
+        let plan = make(&config, &learner, 7, 1, 1234).unwrap();
+        assert_eq!(Table::decode(&plan.bytes).unwrap().epoch, 7);
+        assert_eq!((plan.step_at(999), plan.step_at(1000), plan.step_at(3999)), (None, Some(0), Some(2)));
+        assert_eq!(plan.step_at(4000), None);
+        assert!(plan.guaranteed_per_s(0, 0) > 0.0);
+        assert!(plan.guaranteed_per_s(0, 0) <= 80.0 + 1e-6);
+    }
+}

@@ -1,0 +1,184 @@
+//! The heartbeat: closes each step, learns it, forecasts, plans, publishes.
+//!
+//! Learning reads a step's usage from the database, so that a restart learns exactly what a running forecaster did.
+//! A step in which nobody could report is a gap; every other step is silence for the keys without usage.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use anyhow::Context;
+use tidegate_store::SeriesUsage;
+
+use crate::{app::App, clock, metrics::gauge, planning};
+
+/// Reports of a window arrive this much after its end at the latest, or are late.
+const LONGEST_GRACE_MS: u64 = 2000;
+/// How many seasons of the past are learned again after a restart: one to repeat, one to know its errors.
+const SEASONS_LEARNED: u64 = 2;
+/// How many closed steps are shown beside their forecasts; forecasts before them are not made again.
+const STEPS_PREDICTED_AGAIN: u64 = 120;
+const CLEANUP_INTERVAL_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 86_400_000;
+
+/// The step loop.
+pub(crate) struct Steps {
+    app: Arc<App>,
+    step_ms: u64,
+    /// The first step that has not been learned.
+    next: u64,
+    cleanup_at_ms: u64,
+}
+
+impl Steps {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let step_ms = u64::from(app.config.forecast.step_ms);
+        Self { app, step_ms, next: 0, cleanup_at_ms: 0 }
+    }
+
+    /// Runs until shutdown.
+    pub(crate) async fn run(mut self) {
+        let shutdown = self.app.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.beat() => {}
+        }
+    }
+
+    async fn beat(&mut self) {
+        while let Err(error) = self.load().await {
+            tracing::error!("cannot learn from the database, trying again: {error:#}");
+            self.app.metrics.step_failures.inc();
+            clock::sleep_until(clock::now_ms() + LONGEST_GRACE_MS).await;
+        }
+        self.app.set_loaded();
+        self.publish_or_log().await;
+        let grace_ms = (self.step_ms * 3 / 10).min(LONGEST_GRACE_MS);
+        loop {
+            clock::sleep_until((self.next + 1) * self.step_ms + grace_ms).await;
+            let started = Instant::now();
+            // More than one when the process was held up or the clock jumped; a clock set back just waits.
+            let current = clock::now_ms().saturating_sub(grace_ms) / self.step_ms;
+            match self.catch_up(current).await {
+                Ok(()) => self.publish_or_log().await,
+                Err(error) => {
+                    tracing::error!("cannot close a step, trying again: {error:#}");
+                    self.app.metrics.step_failures.inc();
+                    clock::sleep_until(clock::now_ms() + grace_ms.max(100)).await;
+                }
+            }
+            self.app.metrics.step_seconds.observe(started.elapsed().as_secs_f64());
+            self.clean_up().await;
+        }
+    }
+
+    /// Learns the past from the database.
+    async fn load(&mut self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let now_ms = clock::now_ms();
+        let current = now_ms / self.step_ms;
+        let first = current.saturating_sub(self.app.config.forecast.season_steps as u64 * SEASONS_LEARNED);
+        let oldest = self.app.store.first_window_ms().await?.map_or(current, |window| window / self.step_ms);
+        self.next = self.next.max(first).max(oldest.min(current));
+        let from = self.next;
+        self.catch_up(current).await?;
+        let series = self.app.learner.read().await.series_count();
+        let took_ms = started.elapsed().as_millis() as u64;
+        tracing::info!(steps = current - from, series, took_ms, "learned from the database");
+        Ok(())
+    }
+
+    /// Learns every step before `current`.
+    async fn catch_up(&mut self, current: u64) -> anyhow::Result<()> {
+        let memory = self.app.config.forecast.season_steps as u64 * SEASONS_LEARNED;
+        self.next = self.next.max(current.saturating_sub(memory));
+        let (from_ms, to_ms) = (self.next * self.step_ms, current * self.step_ms);
+        let marked: BTreeSet<u64> =
+            self.app.store.observed_between(from_ms, to_ms).await?.into_iter().collect();
+        while self.next < current {
+            let is_recent = self.next + STEPS_PREDICTED_AGAIN >= current;
+            self.learn(self.next, marked.contains(&(self.next * self.step_ms)), is_recent).await?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Learns one step, and forecasts the one after it when `predict` asks for that.
+    async fn learn(&self, step: u64, marked: bool, predict: bool) -> anyhow::Result<()> {
+        let app = &self.app;
+        let (starts_at_ms, ends_at_ms) = (step * self.step_ms, (step + 1) * self.step_ms);
+        app.ingest.close_until(ends_at_ms);
+        let usage = app.store.usage_between(starts_at_ms, ends_at_ms).await.context("usage of a step")?;
+        let watched = !marked && app.proxies.watched_since(starts_at_ms);
+        if watched {
+            app.store.mark_observed(starts_at_ms).await.context("marking a step")?;
+        }
+        if !(marked || watched) && usage.is_empty() {
+            return Ok(());
+        }
+        self.observe(step, usage, predict).await?;
+        app.metrics.steps.inc();
+        Ok(())
+    }
+
+    async fn observe(&self, step: u64, usage: Vec<SeriesUsage>, predict: bool) -> anyhow::Result<()> {
+        let app = Arc::clone(&self.app);
+        let unlearned = tokio::task::spawn_blocking(move || {
+            let mut learner = app.learner.blocking_write();
+            let unlearned = learner.observe(&app.config, step, &usage);
+            if predict {
+                learner.predict(step + 1, 1);
+            }
+            unlearned
+        });
+        let unlearned = unlearned.await.context("learning a step")?;
+        self.app.metrics.unlearned("too_many_keys", unlearned.too_many_keys);
+        self.app.metrics.unlearned("unknown_resource", unlearned.unknown_resource);
+        Ok(())
+    }
+
+    async fn publish_or_log(&self) {
+        if let Err(error) = self.publish().await {
+            tracing::error!("no new table, proxies keep the last one until it expires: {error:#}");
+            self.app.metrics.step_failures.inc();
+        }
+    }
+
+    /// Forecasts, plans and hands the table to every stream.
+    async fn publish(&self) -> anyhow::Result<()> {
+        let epoch = self.app.store.next_epoch(clock::now_ms()).await.context("taking an epoch")?;
+        let (app, from) = (Arc::clone(&self.app), self.next);
+        let planned = tokio::task::spawn_blocking(move || {
+            let mut learner = app.learner.blocking_write();
+            learner.predict(from, usize::from(app.config.forecast.horizon_steps));
+            let learner = learner.downgrade();
+            let plan = planning::make(&app.config, &learner, epoch, from, clock::now_ms());
+            (plan, learner.series_count())
+        });
+        let (plan, series) = planned.await.context("planning")?;
+        let plan = plan.context("the planner made a table that breaks its rules")?;
+        let metrics = &self.app.metrics;
+        metrics.series.set(gauge(series));
+        metrics.tables.inc();
+        metrics.table_epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
+        metrics.table_bytes.set(gauge(plan.bytes.len()));
+        let (keys, bytes) = (plan.table.keys.len(), plan.bytes.len());
+        tracing::debug!(epoch, series, keys, bytes, "published a table");
+        self.app.plan.send_replace(Some(plan));
+        Ok(())
+    }
+
+    async fn clean_up(&mut self) {
+        let now_ms = clock::now_ms();
+        if now_ms < self.cleanup_at_ms {
+            return;
+        }
+        self.cleanup_at_ms = now_ms + CLEANUP_INTERVAL_MS;
+        let before_ms = now_ms.saturating_sub(u64::from(self.app.config.retention_days) * DAY_MS);
+        match self.app.store.delete_before(before_ms).await {
+            Ok(windows) => {
+                self.app.metrics.windows_deleted.inc_by(windows);
+                tracing::debug!(windows, "deleted usage older than retention_days");
+            }
+            Err(error) => tracing::error!(%error, "cannot delete old usage; the database keeps growing"),
+        }
+    }
+}
