@@ -98,6 +98,7 @@ impl Steps {
             self.learn(self.next, marked.contains(&(self.next * self.step_ms)), is_recent).await?;
             self.next += 1;
         }
+        self.app.ingest.close_until(to_ms);
         Ok(())
     }
 

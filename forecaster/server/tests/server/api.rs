@@ -1,0 +1,137 @@
+//! The HTTP API over a forecaster that has learned something.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::rig::{Forecaster, STEP_MS, hello, now_ms, report, use_for_steps};
+
+#[tokio::test]
+async fn what_was_used_is_predicted_and_survives_a_restart() {
+    let forecaster = Forecaster::start().await;
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    let started_ms = now_ms();
+    use_for_steps(&mut proxy, 1, "acme", 20, 12).await;
+    let prediction = forecaster.json("/predictUsage?key=acme&resource=requests").await;
+    assert_eq!(prediction["tier"], "gold");
+    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &5.into()));
+    let steps = prediction["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 10);
+    // Twelve full steps of 40 requests; the first ones after a start may be partial.
+    assert!((20.0..=40.0).contains(&steps[0]["median"].as_f64().unwrap()), "{prediction:#}");
+    for step in steps {
+        let quantile = |level: &str| step["quantiles"][level].as_f64().unwrap();
+        let levels = ["0.025", "0.1", "0.5", "0.9", "0.975"].map(quantile);
+        assert!(levels.is_sorted() && levels[0] >= 0.0, "{step}");
+    }
+    let recent = prediction["recent"].as_array().unwrap();
+    assert!(recent.iter().any(|past| past["actual"] == 40.0 && past["predicted"] == 40.0), "{prediction:#}");
+    let observed = prediction["observed_steps"].as_u64().unwrap();
+    assert!((9..=(now_ms() - started_ms) / STEP_MS + 1).contains(&observed), "{observed}");
+
+    let folder = forecaster.kill();
+    let forecaster = Forecaster::start_in(folder).await;
+    let again = forecaster.json("/predictUsage?key=acme").await;
+    // Two seasons are learned again, of which the newest steps may have been gaps while nobody was there.
+    assert!((6..=10).contains(&again["observed_steps"].as_u64().unwrap()), "{again:#}");
+    assert!(!again["recent"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn late_usage_counts_but_is_not_learned() {
+    let forecaster = Forecaster::start().await;
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    proxy.report(&report(1, "acme", now_ms() - 60_000, 9)).await;
+    assert_eq!(forecaster.offered("acme").await, 9);
+    tokio::time::sleep(Duration::from_millis(3 * STEP_MS)).await;
+    assert_eq!(forecaster.get("/predictUsage?key=acme").await.status(), 404);
+    assert!(forecaster.text("/metrics").await.contains("tidegate_late_windows_total 1"));
+}
+
+#[tokio::test]
+async fn tiers_and_availability_are_told() {
+    let forecaster = Forecaster::start().await;
+    let tiers = forecaster.json("/investmentTiers").await;
+    assert_eq!(tiers["default_tier"], "bronze");
+    let gold = &tiers["tiers"][0];
+    assert_eq!((&gold["name"], &gold["customers"]), (&"gold".into(), &2.into()));
+    assert_eq!(gold["contract"]["requests"]["rate_per_s"], 300.0);
+
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    use_for_steps(&mut proxy, 1, "acme", 20, 5).await;
+    tokio::time::sleep(Duration::from_millis(STEP_MS)).await;
+    let availability = forecaster.json("/resourceAvailability").await;
+    let requests = &availability["resources"][0];
+    assert_eq!((&requests["resource"], &requests["burst"]), (&"requests".into(), &500.into()));
+    let number = |step: &Value, name: &str| step[name].as_f64().unwrap();
+    for step in requests["steps"].as_array().unwrap() {
+        let guaranteed = number(step, "guaranteed_per_s");
+        assert!((0.0..=400.0).contains(&guaranteed), "{step}");
+        assert!((guaranteed + number(step, "unreserved_per_s") - 500.0).abs() < 0.01, "{step}");
+        assert!(number(step, "demand_median_per_s") <= number(step, "demand_hi-80_per_s"), "{step}");
+        assert!(number(step, "expected_headroom_per_s") <= 500.0, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_explained_in_numbers_and_sentences() {
+    let forecaster = Forecaster::start().await;
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    use_for_steps(&mut proxy, 1, "globex", 3, 4).await;
+    let table = proxy.table().await;
+    proxy.ack(table.epoch, None).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let explanation = forecaster.json("/v1/explain?key=globex").await;
+    let requests = &explanation["resources"][0];
+    assert_eq!(
+        (&requests["contract"]["rate_per_s"], &requests["contract_from"]),
+        (&5.0.into(), &"customer".into())
+    );
+    assert_eq!(explanation["proxies"][0]["table_epoch"], table.epoch);
+    assert!(explanation["recent_usage"].as_array().unwrap().len() >= 4);
+    let sentences = explanation["sentences"].as_array().unwrap();
+    for expected in [
+        "customer of tier gold",
+        "5 per second with a burst of 10, its own",
+        "asked for 24 requests",
+        "edge-1",
+    ] {
+        let told = |sentence: &Value| sentence.as_str().unwrap().contains(expected);
+        assert!(sentences.iter().any(told), "{expected}: {sentences:#?}");
+    }
+
+    proxy.ack(table.epoch, Some("absurd")).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let stranger = forecaster.json("/v1/explain?key=nobody").await;
+    assert_eq!((&stranger["tier"], &stranger["tier_from"]), (&"bronze".into(), &"default_tier".into()));
+    assert_eq!(stranger["proxies"][0]["table_error"], "absurd");
+}
+
+#[tokio::test]
+async fn usage_can_be_narrowed_and_mistakes_are_problems() {
+    let forecaster = Forecaster::start().await;
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    proxy.report(&report(1, "acme", 1_700_000_000_000, 4)).await;
+    proxy.report(&report(2, "acme", 1_700_000_100_000, 5)).await;
+    let usage = forecaster.json("/v1/usage?from=2023-11-14T22:14:00Z&to=2023-11-15T00:00:00%2B01:00").await;
+    assert_eq!(
+        (&usage["totals"][0]["requests_offered"], &usage["totals"][0]["windows"]),
+        (&5.into(), &1.into())
+    );
+
+    for (path, status) in [
+        ("/v1/usage?from=yesterday", 400),
+        ("/v1/usage?kee=acme", 400),
+        ("/predictUsage", 400),
+        ("/predictUsage?key=acme&resource=gpus", 400),
+        ("/predictUsage?key=nobody", 404),
+        ("/nothing/here", 404),
+    ] {
+        let response = forecaster.get(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["status"], status, "{path}");
+        assert!(!problem["detail"].as_str().unwrap().is_empty(), "{path}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The forecaster from outside: the real binary on a loopback port, a real gRPC client as the proxy.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test should panic")]
+
+mod api;
+mod check;
+mod rig;
+mod sync;
