@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const GRACE: Duration = Duration::from_secs(3);
 const TAIL_LINES: usize = 15;
+const TAIL_WIDTH: usize = 300;
 const EXIT_INTERRUPTED: i32 = 130;
 
 static LIVE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -112,10 +113,8 @@ impl Process {
     fn tail(&self) -> String {
         let text = self.log_text();
         let lines: Vec<&str> = text.lines().collect();
-        lines
-            .iter()
-            .skip(lines.len().saturating_sub(TAIL_LINES))
-            .fold(String::new(), |all, line| all + "  " + line + "\n")
+        let last = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
+        last.map(|line| format!("  {}\n", line.chars().take(TAIL_WIDTH).collect::<String>())).collect()
     }
 }
 

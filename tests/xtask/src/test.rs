@@ -8,5 +8,8 @@ use crate::{layout::Layout, run, setup};
 pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
     // The same selection of targets as `cargo test` makes, so that nothing is compiled twice.
     let ready = setup::prepare(layout, &["--lib", "--bins", "--tests"])?;
-    run::run(ready.tell(run::cargo().current_dir(layout.root()).arg("test").args(args)))
+    let mut cargo = run::cargo();
+    // A failed test says what is wrong in a sentence; where the sentence was made up is noise.
+    cargo.current_dir(layout.root()).env("RUST_LIB_BACKTRACE", "0").arg("test").args(args);
+    run::run(ready.tell(&mut cargo))
 }

@@ -89,8 +89,7 @@ fn cluster(name: &str, socket: SocketAddr, http2: bool) -> String {
 }
 
 /// Turns the dotted tags of the plugin's metrics into labels at `/stats/prometheus`.
-const STATS_TAGS: &str = "\
-stats_config:
+const STATS_TAGS: &str = "stats_config:
   stats_tags:
     - { tag_name: decision, regex: '^wasmcustom\\.tidegate_.*?(\\.decision\\.([^.]+))' }
     - { tag_name: tier, regex: '^wasmcustom\\.tidegate_.*?(\\.tier\\.([^.]+))' }
@@ -98,8 +97,7 @@ stats_config:
     - { tag_name: result, regex: '^wasmcustom\\.tidegate_.*?(\\.result\\.([^.]+))' }
 ";
 
-const LISTENER: &str = "\
-static_resources:
+const LISTENER: &str = "static_resources:
   listeners:
   - name: ingress
     address: ADDRESS
@@ -118,8 +116,7 @@ static_resources:
                 route: { cluster: upstream }
 ";
 
-const ACCESS_LOG: &str = "\
-          access_log:
+const ACCESS_LOG: &str = "          access_log:
           - name: envoy.access_loggers.file
             typed_config:
               '@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
@@ -131,8 +128,7 @@ const ACCESS_LOG: &str = "\
                     %FILTER_STATE(wasm.tidegate.tier:PLAIN)%
 ";
 
-const FILTER: &str = "\
-          - name: tidegate
+const FILTER: &str = "          - name: tidegate
             typed_config:
               '@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
               config:
@@ -149,14 +145,12 @@ const FILTER: &str = "\
 JSON
 ";
 
-const ROUTER: &str = "\
-          - name: envoy.filters.http.router
+const ROUTER: &str = "          - name: envoy.filters.http.router
             typed_config:
               '@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
 ";
 
-const CLUSTER: &str = "\
-  - name: NAME
+const CLUSTER: &str = "  - name: NAME
     type: STATIC
     connect_timeout: 1s
     load_assignment:
@@ -166,8 +160,7 @@ const CLUSTER: &str = "\
         - endpoint: { address: ADDRESS }
 ";
 
-const HTTP2: &str = "\
-    typed_extension_protocol_options:
+const HTTP2: &str = "    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: { http2_protocol_options: {} }

@@ -28,7 +28,7 @@ struct Args {
     /// End by itself, in under three minutes for the story; the exit code says whether all counts agree
     #[arg(long)]
     once: bool,
-    /// End after this many seconds of traffic instead
+    /// End after this many seconds of traffic, the first half of it for learning
     #[arg(long, value_name = "SECONDS", requires = "once", conflicts_with = "trace")]
     seconds: Option<u64>,
     /// Replay a request log (CSV, gzip accepted) instead of the story: ts,key,resource,cost[,actual,class,region]
@@ -38,6 +38,9 @@ struct Args {
     /// Replay the log this many times faster
     #[arg(long, value_name = "N", default_value_t = 1.0, requires = "trace")]
     speed: f64,
+    /// Folder below the target directory for configuration, logs, database and summary; it is emptied
+    #[arg(long, value_name = "NAME", default_value = "demo")]
+    folder: String,
 }
 
 fn main() -> ExitCode {
@@ -61,8 +64,14 @@ async fn tokio_main(args: &Args) -> Result<()> {
 
 fn script(args: &Args) -> Result<Script> {
     ensure!(args.speed.is_finite() && args.speed > 0.0, "--speed must be a number above 0");
-    match &args.trace {
-        Some(trace) => replay::script(trace, args.speed, args.once),
-        None => story::script(args.once, args.seconds),
-    }
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    ensure!(
+        !args.folder.is_empty() && args.folder.bytes().all(sound),
+        "--folder is a name of letters, digits, - and _"
+    );
+    let script = match &args.trace {
+        Some(trace) => replay::script(trace, args.speed, args.once)?,
+        None => story::script(args.once, args.seconds)?,
+    };
+    Ok(Script { folder: args.folder.clone(), ..script })
 }

@@ -26,7 +26,7 @@ use crate::{
 /// Plays a script; an error when the books differ or something broke.
 pub(crate) async fn play(mut script: Script) -> Result<()> {
     let plan = Plan {
-        folder: script.folder.to_owned(),
+        folder: script.folder.clone(),
         plugin: script.plugin.clone(),
         forecaster_address: script.forecaster.listen,
         forecaster: Some(script.forecaster.clone()),

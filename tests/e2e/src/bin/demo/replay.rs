@@ -42,7 +42,7 @@ pub(crate) fn script(path: &Path, speed: f64, once: bool) -> Result<Script> {
     let watched = trace.costly_resources().into_iter().next().unwrap_or(REQUESTS).to_owned();
     Ok(Script {
         title: title(path, &trace, speed, time, &budgets),
-        folder: "demo",
+        folder: String::new(),
         plugin: plugin(&plugin_resources(&budgets)),
         forecaster: forecaster(&budgets, speed)?,
         cast: keys.iter().map(|key| Cast { key: key.clone(), tier: TIER, what: "as in the log" }).collect(),

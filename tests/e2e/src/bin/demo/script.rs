@@ -22,7 +22,7 @@ pub(crate) struct Script {
     /// What a newcomer should read first.
     pub(crate) title: Vec<String>,
     /// The folder below the target directory.
-    pub(crate) folder: &'static str,
+    pub(crate) folder: String,
     /// The plugin's configuration.
     pub(crate) plugin: Value,
     /// The forecaster's configuration.

@@ -78,7 +78,7 @@ pub(crate) fn script(once: bool, seconds: Option<u64>) -> Result<Script> {
     });
     Ok(Script {
         title: title(time),
-        folder: "demo",
+        folder: String::new(),
         plugin: plugin(&resources),
         forecaster: forecaster()?,
         cast: CHARACTERS

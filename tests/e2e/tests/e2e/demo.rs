@@ -1,0 +1,83 @@
+//! The demo, short: it ends by itself, its books agree, and a bad log is explained.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tidegate_e2e::folder;
+
+use crate::world;
+
+/// Runs the demo and returns whether it succeeded, and what it printed.
+async fn demo(args: Vec<String>) -> Result<(bool, String)> {
+    let run = move || Command::new(env!("CARGO_BIN_EXE_demo")).args(args).output();
+    let output = tokio::task::spawn_blocking(run).await??;
+    let printed =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    Ok((output.status.success(), printed))
+}
+
+fn args(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_story_ends_with_books_that_agree() -> Result<()> {
+    let _turn = world::turn().await?;
+    let (success, printed) =
+        demo(args(&["--once", "--seconds", "16", "--folder", "demo-story-test"])).await?;
+    assert!(success, "{printed}");
+    assert_eq!(printed.lines().last(), Some("demo: ok"), "{printed}");
+    let summary = fs::read_to_string(folder::target()?.join("demo-story-test/summary.json"))?;
+    let summary: Value = serde_json::from_str(&summary)?;
+    assert_eq!(summary["consistent"], true);
+    assert_eq!(summary["customers"].as_array().map(Vec::len), Some(4));
+    for customer in summary["customers"].as_array().context("no customers")? {
+        assert!(customer["forecast"]["steps"].as_u64() > Some(3), "{customer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_log_is_replayed_to_the_last_token() -> Result<()> {
+    let _turn = world::turn().await?;
+    let mut log = String::from("ts,key,resource,cost,actual,class\n");
+    for number in 0..600_u64 {
+        let key = if number % 3 == 0 { "a & b" } else { "c" };
+        let (at, cost) = (number as f64 / 5.0, 10 + number * number % 97);
+        let resource = if number % 5 == 0 {
+            "requests,1,,"
+        } else {
+            &format!("llm_tokens,{cost},{},standard", cost * 2)
+        };
+        log += &format!("{at},{key},{resource}\n");
+    }
+    let path = folder::write(&folder::fresh("demo-log-test")?, "log.csv", &log)?;
+    let path = path.to_string_lossy();
+    let (success, printed) =
+        demo(args(&["--once", "--trace", &path, "--speed", "20", "--folder", "demo-replay-test"])).await?;
+    assert!(success, "{printed}");
+    let summary = fs::read_to_string(folder::target()?.join("demo-replay-test/summary.json"))?;
+    let summary: Value = serde_json::from_str(&summary)?;
+    let entry = |what: &str| {
+        let entries = summary["entries"].as_array()?;
+        entries.iter().find(|entry| entry["what"] == what).cloned()
+    };
+    assert_eq!(entry("requests").context("no requests")?["database"], 600);
+    let settled = entry("llm_tokens settled").context("nothing settled")?;
+    assert!(settled["client"].as_u64() > Some(0) && settled["client"] == settled["database"], "{settled}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bad_log_is_refused_with_line_and_column() -> Result<()> {
+    let path = folder::write(
+        &folder::fresh("demo-bad-test")?,
+        "log.csv",
+        "ts,key,resource,cost\n1,a,requests,1\n2,a,requests,one\n",
+    )?;
+    let (success, printed) = demo(args(&["--once", "--trace", &path.to_string_lossy()])).await?;
+    assert!(!success, "{printed}");
+    assert!(printed.contains("log.csv: line 3: column cost: \"one\": not a whole number"), "{printed}");
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Real Envoy, real plugin, real forecaster: what an operator would see, checked.
+//!
+//! `cargo xtask test` provides the parts. Every test has a rig of its own on ports of its own; two run at a time, so
+//! that timing means something on a small machine.
+
+mod absent;
+mod config;
+mod crash;
+mod demo;
+mod enforcement;
+mod rig;
+mod settle;
+mod shadow;
+mod tables;
+mod world;
