@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+const AFTER_HELP: &str =
+    "TIDEGATE_LOG sets what is logged: warn, info (default), debug, or a filter such as tidegate=debug.";
+
 /// Learns what each customer will need, plans who gets what, and pushes the plan into the proxies.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version)]
+#[command(name = "tidegate", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

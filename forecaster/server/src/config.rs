@@ -141,6 +141,9 @@ fn read(root: &Section<'_>, folder: &Path, environment: Environment<'_>) -> Opti
     let orders = [("pool-first", DrawOrder::PoolFirst), ("shadow-first", DrawOrder::ShadowFirst)];
     let draw_order = root.choice("draw_order", &orders).unwrap_or_default();
     let forecast = forecast::read(root, report_interval_ms);
+    if let Some(forecast) = &forecast {
+        check_retention(root, retention_days, forecast);
+    }
     let resources = resources::read(root);
     let tiers = tiers::read(root, &resources);
     let default_tier = tiers::default_tier(root, &tiers);
@@ -162,6 +165,18 @@ fn read(root: &Section<'_>, folder: &Path, environment: Environment<'_>) -> Opti
     })
 }
 
+/// A restart learns again from what has been kept.
+fn check_retention(root: &Section<'_>, retention_days: u32, forecast: &ForecastConfig) {
+    let season_ms = u64::from(forecast.step_ms) * forecast.season_steps as u64;
+    let needed_days = (2 * season_ms).div_ceil(86_400_000);
+    if u64::from(retention_days) < needed_days {
+        let says = format!(
+            "is {retention_days}; give at least {needed_days}, two seasons, or season_s is not learned"
+        );
+        root.wrong("retention_days", &says);
+    }
+}
+
 fn listen(root: &Section<'_>) -> Option<SocketAddr> {
     let Some(text) = root.text("listen") else { return Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7080))) };
     let address = text.parse().ok();
@@ -172,7 +187,7 @@ fn listen(root: &Section<'_>) -> Option<SocketAddr> {
 }
 
 fn token(root: &Section<'_>, environment: Environment<'_>) -> Option<Token> {
-    let text = root.text("token")?;
+    let text = root.secret("token")?;
     let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
         if text.is_empty() {
             root.wrong("token", "is empty; give a secret, or leave the key out to admit every proxy");

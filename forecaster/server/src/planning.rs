@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use bytes::Bytes;
 use tidegate_core::{
     KeyHash,
     plan::{Customer, Demand, PlanInput, plan},
@@ -14,7 +15,7 @@ use crate::{config::Config, learn::Learner, learn::Series};
 pub(crate) struct Plan {
     pub(crate) table: Table,
     /// The table as it travels.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     /// When it was made, in milliseconds since the Unix epoch.
     pub(crate) made_at_ms: u64,
 }
@@ -32,7 +33,7 @@ pub(crate) fn make(
 ) -> Result<Arc<Plan>, TableError> {
     let table = plan(&input(config, learner, epoch, from));
     table.check()?;
-    let bytes = table.encode();
+    let bytes = Bytes::from(table.encode());
     Ok(Arc::new(Plan { table, bytes, made_at_ms: now_ms }))
 }
 

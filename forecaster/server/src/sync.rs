@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::Router;
+use bytes::Bytes;
 use tidegate_core::sync::Kind;
 use tidegate_proto::{
     Frame,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Frames on their way to one proxy; beyond that the stream waits for the proxy to read.
-const OUTBOX: usize = 4;
+const OUTBOX: usize = 2;
 /// A proxy that says nothing after connecting, or that stops reading, is let go.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Largest frame taken from a proxy.
@@ -69,7 +70,7 @@ struct Gone;
 impl Conversation {
     async fn run(mut self, welcome: Vec<u8>) {
         let shutdown = self.app.shutdown.clone();
-        if self.send(Kind::Welcome, welcome).await.is_err() {
+        if self.send(Kind::Welcome, welcome.into()).await.is_err() {
             return;
         }
         let end = tokio::select! {
@@ -98,7 +99,7 @@ impl Conversation {
                 frame = self.inbox.message() => {
                     let frame = frame.ok()??;
                     match self.session.receive(Kind::from_i32(frame.kind), &frame.payload).await {
-                        Ok(Some((kind, payload))) => self.send(kind, payload).await,
+                        Ok(Some((kind, payload))) => self.send(kind, payload.into()).await,
                         Ok(None) => Ok(()),
                         Err(refusal) => return Some(status(refusal)),
                     }
@@ -110,7 +111,7 @@ impl Conversation {
         }
     }
 
-    async fn send(&self, kind: Kind, payload: Vec<u8>) -> Result<(), Gone> {
+    async fn send(&self, kind: Kind, payload: Bytes) -> Result<(), Gone> {
         let frame = Frame { kind: kind as i32, payload };
         match timeout(PATIENCE, self.outbox.send(Ok(frame))).await {
             Ok(Ok(())) => Ok(()),

@@ -33,7 +33,7 @@ pub(super) struct Section<'a> {
     path: String,
     line: u64,
     entries: &'a [Entry],
-    known: RefCell<Vec<&'a str>>,
+    known: RefCell<Vec<&'static str>>,
     problems: &'a Problems,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
         self.problems.add(self.line, self.path.clone(), problem);
     }
 
-    fn find(&self, key: &'a str) -> Option<&'a Entry> {
+    fn find(&self, key: &'static str) -> Option<&'a Entry> {
         self.known.borrow_mut().push(key);
         self.entries.iter().find(|entry| entry.key == key && !matches!(entry.node.value, Value::Null))
     }
@@ -105,6 +105,18 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Text that must not be shown.
+    pub(super) fn secret(&self, key: &'static str) -> Option<&'a str> {
+        let entry = self.find(key)?;
+        match &entry.node.value {
+            Value::Text(text) => Some(text),
+            _ => {
+                self.wrong(key, "is no text; put it in quotes");
+                None
+            }
+        }
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
@@ -130,11 +142,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The sections that the file's author named, in the order of the file.
+    /// The sections that the file's author named, in the order of the file. No [`Section::finish`] is needed then.
     pub(super) fn named(&self) -> Vec<(&'a str, Section<'a>)> {
         let mut sections = Vec::with_capacity(self.entries.len());
         for entry in self.entries {
-            self.known.borrow_mut().push(&entry.key);
             let section = Self::of(self.path_of(&entry.key), entry.line, &entry.node, self.problems);
             sections.push((entry.key.as_str(), section));
         }

@@ -114,3 +114,29 @@ fn an_empty_file_and_a_wrong_shape_are_told() {
     assert!(!problems("- a\n- b\n").is_empty());
     assert!(!problems("resources: 5\ntiers: x\n").is_empty());
 }
+
+#[test]
+fn a_file_may_be_as_long_as_half_a_million_customers_need() {
+    let told = problems(&format!("resources: {{}}\njunk: [{}]\n", "1,".repeat(300_000)));
+    assert!(told.iter().any(|told| told == "line 2: junk: is unknown; remove it"), "{told:?}");
+}
+
+#[test]
+fn a_secret_is_not_repeated_in_a_problem() {
+    let told = problems(
+        "token: 12345\nresources: { r: { capacity_per_s: 5, burst: 5 } }\ntiers: { standard: {} }\n",
+    );
+    assert_eq!(told, ["line 1: token: is no text; put it in quotes"]);
+}
+
+#[test]
+fn usage_is_kept_for_two_seasons_at_least() {
+    let told = problems(
+        "retention_days: 13\nforecast: { step_s: 60, season_s: 604800 }\n\
+         resources: { r: { capacity_per_s: 5, burst: 5 } }\ntiers: { standard: {} }\n",
+    );
+    assert!(
+        told.len() == 1 && told[0].starts_with("line 1: retention_days: is 13; give at least 14"),
+        "{told:?}"
+    );
+}

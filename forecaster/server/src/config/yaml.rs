@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_saphyr::Spanned;
 
@@ -40,7 +40,12 @@ pub(super) struct Entry {
 
 /// Reads YAML text; broken syntax and keys given twice are the one problem that can be told then.
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
-    match serde_saphyr::from_str::<Spanned<Value>>(text) {
+    let options = serde_saphyr::options! {
+        // Half a million customers are legal; the file is the operator's own.
+        budget: serde_saphyr::budget! { max_nodes: 20_000_000, max_events: 40_000_000 },
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+    };
+    match serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options) {
         Ok(spanned) => Ok(node(spanned)),
         Err(error) => {
             let error = error.without_snippet();
@@ -119,9 +124,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries: Vec<Entry> = Vec::new();
         while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Value>>()? {
-            if entries.iter().any(|entry| entry.key == key.value) {
-                return Err(A::Error::custom(format!("`{}` is given twice", key.value)));
-            }
             entries.push(Entry { line: key.referenced.line(), key: key.value, node: node(value) });
         }
         Ok(Value::Map(entries))

@@ -117,7 +117,8 @@ impl Forecaster {
     }
 
     pub(crate) async fn connect(&self, hello: Hello) -> Result<Proxy, Status> {
-        Proxy::connect(&self.address, Frame { kind: Kind::Hello as i32, payload: hello.encode() }).await
+        Proxy::connect(&self.address, Frame { kind: Kind::Hello as i32, payload: hello.encode().into() })
+            .await
     }
 
     pub(crate) async fn connect_with(&self, first: Frame) -> Result<Proxy, Status> {
@@ -208,7 +209,7 @@ impl Proxy {
     }
 
     pub(crate) async fn send(&self, kind: Kind, payload: Vec<u8>) {
-        self.outbox.send(Frame { kind: kind as i32, payload }).await.unwrap();
+        self.outbox.send(Frame { kind: kind as i32, payload: payload.into() }).await.unwrap();
     }
 
     /// The next frame of one kind; others are passed over.
@@ -216,7 +217,7 @@ impl Proxy {
         loop {
             let frame = timeout(PATIENCE, self.inbox.message()).await.unwrap().unwrap().unwrap();
             if frame.kind == kind as i32 {
-                return frame.payload;
+                return frame.payload.into();
             }
         }
     }

@@ -33,12 +33,15 @@ async fn who_does_not_fit_is_refused_with_a_sentence() {
     wrong_protocol.protocol += 1;
     let mut wrong_table = hello(1);
     wrong_table.table_format += 1;
-    let mut unreadable = Frame { kind: Kind::Hello as i32, payload: hello(1).encode() };
-    unreadable.payload[3] += 1;
-    let no_hello = Frame { kind: Kind::Report as i32, payload: report(1, "acme", 0, 1).encode() };
+    let mut unreadable = hello(1).encode();
+    unreadable[3] += 1;
+    let unreadable = Frame { kind: Kind::Hello as i32, payload: unreadable.into() };
+    let no_hello = Frame { kind: Kind::Report as i32, payload: report(1, "acme", 0, 1).encode().into() };
 
-    let frame =
-        |hello: tidegate_core::sync::Hello| Frame { kind: Kind::Hello as i32, payload: hello.encode() };
+    let frame = |hello: tidegate_core::sync::Hello| Frame {
+        kind: Kind::Hello as i32,
+        payload: hello.encode().into(),
+    };
     for (first, code, says) in [
         (frame(wrong_token), Code::Unauthenticated, "token"),
         (frame(wrong_protocol), Code::FailedPrecondition, "upgrade the forecaster"),
