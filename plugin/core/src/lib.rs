@@ -21,6 +21,7 @@ pub mod report;
 pub mod rules;
 pub mod sync;
 pub mod table;
+pub mod transfer;
 pub mod units;
 mod wire;
 

@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Envelope, WireError};
+use crate::wire::{Envelope, WireError, message};
 
 /// The version of this conversation; [`Hello`] and [`Welcome`] carry it, an unequal one ends the stream.
 pub const PROTOCOL: u16 = 1;
@@ -91,28 +91,6 @@ pub struct TableAck {
     pub epoch: u64,
     /// Why the pushed table was refused; `None` when it is in force.
     pub error: Option<String>,
-}
-
-macro_rules! message {
-    ($type:ident, $name:literal, $magic:literal) => {
-        impl $type {
-            const ENVELOPE: Envelope = Envelope { name: $name, magic: *$magic, version: 1 };
-
-            /// Serialises the message.
-            #[must_use]
-            pub fn encode(&self) -> Vec<u8> {
-                Self::ENVELOPE.encode(self)
-            }
-
-            /// Reads the message.
-            ///
-            /// # Errors
-            /// Says what is wrong with the bytes.
-            pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-                Self::ENVELOPE.decode(bytes)
-            }
-        }
-    };
 }
 
 message!(Hello, "hello", b"TGH");

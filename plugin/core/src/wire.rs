@@ -67,3 +67,27 @@ impl Envelope {
         }
     }
 }
+
+/// Gives a message type its `encode` and `decode`.
+macro_rules! message {
+    ($type:ident, $name:literal, $magic:literal) => {
+        impl $type {
+            const ENVELOPE: Envelope = Envelope { name: $name, magic: *$magic, version: 1 };
+
+            /// Serialises the message.
+            #[must_use]
+            pub fn encode(&self) -> Vec<u8> {
+                Self::ENVELOPE.encode(self)
+            }
+
+            /// Reads the message.
+            ///
+            /// # Errors
+            /// Says what is wrong with the bytes.
+            pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+                Self::ENVELOPE.decode(bytes)
+            }
+        }
+    };
+}
+pub(crate) use message;
