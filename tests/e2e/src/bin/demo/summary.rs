@@ -31,7 +31,7 @@ pub(crate) struct Summary {
 #[derive(Debug, Serialize)]
 struct Tier {
     tier: &'static str,
-    /// From the end of the learning on.
+    /// From the end of the learning on; all when there was none, or it did not end.
     measured: Counts,
 }
 
@@ -75,7 +75,12 @@ impl Summary {
 
     /// Shows it.
     pub(crate) fn print(&self) {
-        println!("\nAfter the learning");
+        let what = match self.learning_seconds {
+            0.0 => "All requests",
+            learning if self.seconds < learning => "All requests; the learning had not ended",
+            _ => "Requests after the learning",
+        };
+        println!("\n{what}");
         let columns =
             ["", "offered", "guaranteed", "opportunistic", "refused 429", "refused 503", "admitted"];
         let mut table = Table::new(&columns);
