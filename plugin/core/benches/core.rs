@@ -37,6 +37,8 @@ fn table(names: &[Vec<u8>]) -> Table {
     };
     Table {
         epoch: 1,
+        base_epoch: 0,
+        removed: Vec::new(),
         starts_at_ms: START_MS,
         step_ms: 60_000,
         steps: STEPS,
@@ -89,7 +91,7 @@ fn decide(criterion: &mut Criterion) {
                 black_box(allocator.decide(&request, Timestamp::from_nanos(now)))
             });
         });
-        allocator.report();
+        allocator.report(1);
     }
 }
 

@@ -169,9 +169,11 @@ impl Allocator {
     }
 
     /// Takes the usage since the last call, or `None` when there was none. `now` closes nothing: increments add up.
-    pub fn report(&mut self) -> Option<Report> {
+    ///
+    /// `boot` tells this start of the worker from others.
+    pub fn report(&mut self, boot: u64) -> Option<Report> {
         let names = self.resources.iter().map(|resource| resource.name.clone());
-        self.ledger.take(self.policy.epoch, names.collect(), &mut self.keys)
+        self.ledger.take(boot, self.policy.epoch, names.collect(), &mut self.keys)
     }
 
     /// Sets the length of usage windows, as the forecaster asks for in its welcome.
@@ -189,6 +191,12 @@ impl Allocator {
     pub fn refresh(&mut self, now: Timestamp) -> TableState {
         self.begin(now, 0);
         self.policy.state
+    }
+
+    /// Epoch of the snapshot that the table in force is or builds on, 0 for none.
+    #[must_use]
+    pub const fn snapshot_epoch(&self) -> u64 {
+        self.policy.snapshot_epoch
     }
 
     /// Whether a plan is in force at the time of the last call that told the time.

@@ -90,13 +90,13 @@ impl Gate {
 
     /// Takes over a new configuration. The allocator's state survives when the resources are the same; otherwise the
     /// usage it had not reported yet is returned, to be sent like any other report.
-    pub fn reconfigure(&mut self, config: Config, now: Timestamp) -> Option<Report> {
+    pub fn reconfigure(&mut self, config: Config, boot: u64, now: Timestamp) -> Option<Report> {
         let limits = |config: &Config| -> Vec<_> {
             config.resources.iter().map(|rule| (rule.name.clone(), rule.safe)).collect()
         };
         let mut unreported = None;
         if limits(&config) != limits(&self.config) {
-            unreported = self.allocator.report();
+            unreported = self.allocator.report(boot);
             self.allocator = self.allocator.successor(config.setup(), now);
         }
         self.config = config;

@@ -139,6 +139,8 @@ pub fn plan(input: &PlanInput) -> Table {
     }
     Table {
         epoch: input.epoch,
+        base_epoch: 0,
+        removed: Vec::new(),
         starts_at_ms: input.starts_at_ms,
         step_ms: input.step_ms,
         steps: input.steps,

@@ -14,6 +14,8 @@ const ENVELOPE: Envelope = Envelope { name: "report", magic: *b"TGR", version: R
 /// Usage since the previous report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// Differs at every start of the worker that wrote it, so that sequence numbers may begin again.
+    pub boot: u64,
     /// Counts reports of one boot of one proxy, from 1, without gaps unless `dropped` says so.
     pub seq: u64,
     /// The epoch of the table in force, 0 for none.

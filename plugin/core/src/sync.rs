@@ -23,10 +23,12 @@ pub enum Kind {
     Report = 3,
     /// Forecaster → proxy, once a report is durable: [`ReportAck`].
     ReportAck = 4,
-    /// Forecaster → proxy: [`Table`](crate::table::Table).
-    Table = 5,
+    /// Forecaster → proxy: the [`Announcement`](crate::transfer::Announcement) of a table.
+    Announcement = 5,
     /// Proxy → forecaster: [`TableAck`].
     TableAck = 6,
+    /// Forecaster → proxy: a [`Chunk`](crate::transfer::Chunk) of the announced table.
+    Chunk = 7,
 }
 
 impl Kind {
@@ -38,8 +40,9 @@ impl Kind {
             2 => Some(Self::Welcome),
             3 => Some(Self::Report),
             4 => Some(Self::ReportAck),
-            5 => Some(Self::Table),
+            5 => Some(Self::Announcement),
             6 => Some(Self::TableAck),
+            7 => Some(Self::Chunk),
             _ => None,
         }
     }
@@ -58,6 +61,8 @@ pub struct Hello {
     pub token: String,
     /// Epoch of the table in force, 0 for none.
     pub table_epoch: u64,
+    /// Epoch of the snapshot that it builds on, 0 for none.
+    pub snapshot_epoch: u64,
     /// The table format that the proxy reads.
     pub table_format: u8,
     /// The report format that the proxy writes.
@@ -80,7 +85,9 @@ pub struct Welcome {
 /// A report is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportAck {
-    /// This report and all before it are durable.
+    /// The boot that the report names.
+    pub boot: u64,
+    /// This report and all before it of the same boot are durable.
     pub seq: u64,
 }
 
@@ -89,6 +96,8 @@ pub struct ReportAck {
 pub struct TableAck {
     /// Epoch now in force.
     pub epoch: u64,
+    /// Epoch of the snapshot that it builds on.
+    pub snapshot_epoch: u64,
     /// Why the pushed table was refused; `None` when it is in force.
     pub error: Option<String>,
 }

@@ -4,12 +4,14 @@
 //! numbers: indices are in range, and in every step the reservations fit the capacity and the burst.
 
 mod check;
+mod delta;
 
 use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
 pub use check::{MAX_KEYS, MAX_RESOURCES, MAX_STEPS, MAX_TIERS, TableError};
+pub use delta::Baseline;
 
 use crate::{
     units::{KeyHash, MicroRate},
@@ -23,6 +25,11 @@ const ENVELOPE: Envelope = Envelope { name: "table", magic: *b"TGT", version: Ta
 pub struct Table {
     /// Grows with every table of one forecaster; a proxy refuses an epoch that is not newer than its own.
     pub epoch: u64,
+    /// 0 for a snapshot. Else this is a delta: keys that it does not name are as in the snapshot of that epoch, and own
+    /// no reservation.
+    pub base_epoch: u64,
+    /// Keys of the snapshot that are no longer known; only in a delta.
+    pub removed: Vec<KeyHash>,
     /// When step 0 begins, in milliseconds since the Unix epoch.
     pub starts_at_ms: u64,
     /// Length of a step in milliseconds.
@@ -124,6 +131,18 @@ pub struct Grant {
 impl Table {
     /// The table format that this build reads and writes.
     pub const FORMAT: u8 = 1;
+
+    /// The same table as a delta on `base_epoch` that names only `keys`.
+    fn with_keys(&self, base_epoch: u64, keys: Vec<Key>, removed: Vec<KeyHash>) -> Self {
+        Self {
+            base_epoch,
+            keys,
+            removed,
+            tiers: self.tiers.clone(),
+            resources: self.resources.clone(),
+            ..*self
+        }
+    }
 
     /// Serialises the table. Does not check it: [`Table::decode`] does.
     #[must_use]

@@ -37,6 +37,7 @@ impl Allocator {
         if table.epoch <= self.policy.epoch {
             return Err(TableError::OldEpoch { found: table.epoch, current: self.policy.epoch });
         }
+        self.check_base(&table)?;
         let wall = now;
         let now = self.begin(wall, u32::MAX);
         let mut carried = self.release_reservations(now);
@@ -49,6 +50,25 @@ impl Allocator {
             resource.budget.fund();
         }
         Ok(table.epoch)
+    }
+
+    /// A delta must build on the snapshot in force, and leave the tiers as they are.
+    fn check_base(&self, table: &Table) -> Result<(), TableError> {
+        if table.base_epoch == 0 {
+            return Ok(());
+        }
+        if table.base_epoch != self.policy.snapshot_epoch {
+            return Err(TableError::WrongBase {
+                base: table.base_epoch,
+                current: self.policy.snapshot_epoch,
+            });
+        }
+        let (found, expected) = (table.tiers.len(), self.policy.tiers.len());
+        if found == expected {
+            Ok(())
+        } else {
+            Err(TableError::Length { what: "tiers of a delta", found, expected })
+        }
     }
 
     /// Moves to the step that `wall` lies in: tiers at once, keys as they are touched or swept.
@@ -112,10 +132,12 @@ impl Allocator {
     fn release_reservations(&mut self, now: Timestamp) -> Carried {
         let mut carried = Carried::with_capacity(self.policy.owners.len());
         for &(key, index) in &self.policy.owners {
+            let tier = self.keys.entry(key).map_or(self.policy.default_tier, |entry| entry.tier);
             let Some(slot) = self.keys.slot_mut(key, index) else { continue };
             let Some(ResourceState { budget, .. }) = self.resources.get(usize::from(index)) else { continue };
             carried.insert((key, index), budget.shadow(slot.shadow, now));
             slot.owns_shadow = false;
+            slot.shadow = u32::from(tier);
         }
         carried
     }
@@ -167,7 +189,15 @@ impl Allocator {
     fn install_keys(&mut self, table: &Table, carried: &mut Carried, now: Timestamp) {
         let indices: Vec<Option<u8>> =
             table.resources.iter().map(|resource| self.resource_index(&resource.name)).collect();
-        self.keys.forget_table();
+        let is_snapshot = table.base_epoch == 0;
+        if is_snapshot {
+            self.keys.forget_table();
+        }
+        for hash in &table.removed {
+            if let Some(key) = self.keys.forget(*hash) {
+                self.join_tier(key, table.default_tier, &[], false, now);
+            }
+        }
         for entry in &table.keys {
             let (key, fresh) = match self.keys.find(entry.hash) {
                 Some(key) => (key, false),
@@ -187,6 +217,9 @@ impl Allocator {
             }
         }
         self.keys.settle_known();
+        if !is_snapshot {
+            return;
+        }
         for key in self.keys.unknown() {
             self.join_tier(key, table.default_tier, &[], false, now);
         }

@@ -90,6 +90,9 @@ impl Standard {
 
     /// Changes the contract. A first one starts full; a changed one keeps what was used.
     pub(super) fn set_contract(&mut self, contract: Option<(Rate, Amount)>, now: Timestamp) {
+        if self.contract == contract {
+            return;
+        }
         match (self.contract, contract) {
             (Some((_, old)), Some((_, new))) => {
                 let used = old.0.saturating_sub(self.level(now).0);
@@ -190,6 +193,15 @@ impl Keys {
                 self.unknown.push_back(key as u32);
             }
         }
+    }
+
+    /// A known key becomes an unknown one.
+    pub(super) fn forget(&mut self, hash: KeyHash) -> Option<u32> {
+        let key = self.find(hash)?;
+        if core::mem::take(&mut self.entries.get_mut(key as usize)?.known) {
+            self.unknown.push_back(key);
+        }
+        Some(key)
     }
 
     /// The keys that a new table names leave the ring of unknown ones.

@@ -94,6 +94,7 @@ impl Ledger {
     /// Everything counted since the last call; `None` when that is nothing.
     pub(super) fn take(
         &mut self,
+        boot: u64,
         table_epoch: u64,
         resources: Vec<String>,
         keys: &mut Keys,
@@ -118,6 +119,14 @@ impl Ledger {
                 (names.len() - 1) as u32
             });
         }
-        Some(Report { seq: self.seq, table_epoch, dropped: self.dropped, resources, keys: names, records })
+        Some(Report {
+            boot,
+            seq: self.seq,
+            table_epoch,
+            dropped: self.dropped,
+            resources,
+            keys: names,
+            records,
+        })
     }
 }

@@ -16,6 +16,8 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Policy {
     pub(super) epoch: u64,
+    /// Epoch of the snapshot that it is, or builds on.
+    pub(super) snapshot_epoch: u64,
     pub(super) state: TableState,
     pub(super) tiers: Vec<TierState>,
     pub(super) highest_floor_permille: u16,
@@ -51,6 +53,7 @@ impl Policy {
         let tier = TierState { name: String::from("default"), floor_permille: 0, max_delay_ns: 0 };
         Self {
             epoch: 0,
+            snapshot_epoch: 0,
             state: TableState::Absent,
             tiers: alloc::vec![tier],
             highest_floor_permille: 0,
@@ -78,6 +81,7 @@ impl Policy {
         });
         let mut policy = Self {
             epoch: table.epoch,
+            snapshot_epoch: if table.base_epoch == 0 { table.epoch } else { table.base_epoch },
             tiers: tiers.collect(),
             highest_floor_permille: table.tiers.iter().map(|tier| tier.floor_permille).max().unwrap_or(0),
             default_tier: table.default_tier,

@@ -54,6 +54,8 @@ pub(super) fn table(per_s: f64, burst: u64, steps: u16) -> Table {
     };
     Table {
         epoch: 1,
+        base_epoch: 0,
+        removed: Vec::new(),
         starts_at_ms: START_MS,
         step_ms: 1_000,
         steps,

@@ -30,6 +30,8 @@ fn labels(gate: &mut Gate, customer: &str, count: usize) -> Vec<Label> {
 fn table() -> Table {
     Table {
         epoch: 5,
+        base_epoch: 0,
+        removed: Vec::new(),
         starts_at_ms: START_MS,
         step_ms: 1_000,
         steps: 1,
@@ -127,7 +129,7 @@ fn requests_without_a_key_share_one_and_are_told_apart() {
     let nothing: [(String, Vec<u8>); 0] = [];
     let verdict = gate.admit(nothing.as_slice(), now());
     assert!(verdict.anonymous);
-    assert_eq!(gate.allocator_mut().report().unwrap().keys, ["(anonymous)"]);
+    assert_eq!(gate.allocator_mut().report(1).unwrap().keys, ["(anonymous)"]);
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn an_estimate_is_settled_by_the_response_header() {
         let receipt = gate.admit(attributes.as_slice(), now()).receipt.unwrap();
         let response = [("x-actual".to_string(), actual.as_bytes().to_vec())];
         gate.settle(receipt, response.as_slice(), now());
-        let usage = gate.allocator_mut().report().unwrap().records[0].usage;
+        let usage = gate.allocator_mut().report(1).unwrap().records[0].usage;
         assert_eq!((usage.offered, usage.settled, usage.demand()), (50, settled, settled));
     }
 }
@@ -152,12 +154,12 @@ fn a_new_configuration_keeps_what_was_learned_unless_the_budgets_change() {
     let mut gate = gate("");
     labels(&mut gate, "a", 3);
     let config = Config { mode: Mode::Enforce, ..gate.config().clone() };
-    assert_eq!(gate.reconfigure(config.clone(), now()), None);
+    assert_eq!(gate.reconfigure(config.clone(), 1, now()), None);
     assert_eq!(labels(&mut gate, "a", 1), [Label::RefusedPool]);
     let mut other = config;
     other.resources[0].safe = Some((MicroRate::from_per_s(10.0), 4));
-    let unreported = gate.reconfigure(other, now()).unwrap();
+    let unreported = gate.reconfigure(other, 1, now()).unwrap();
     assert_eq!((unreported.seq, unreported.records[0].usage.requests_offered), (1, 4));
     assert_eq!(labels(&mut gate, "a", 4), [Label::Opportunistic; 4]);
-    assert_eq!(gate.allocator_mut().report().unwrap().seq, 2, "sequence numbers go on");
+    assert_eq!(gate.allocator_mut().report(1).unwrap().seq, 2, "sequence numbers go on");
 }

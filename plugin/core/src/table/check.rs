@@ -77,6 +77,14 @@ pub enum TableError {
     /// Two keys, or two grants of a key, have the same identity.
     #[error("a {0} appears twice")]
     Duplicate(&'static str),
+    /// A delta on a snapshot that is not in force here.
+    #[error("the delta builds on epoch {base}, the snapshot in force is {current}")]
+    WrongBase {
+        /// Epoch that the delta builds on.
+        base: u64,
+        /// Epoch of the snapshot in force, 0 for none.
+        current: u64,
+    },
     /// Not newer than the table in force.
     #[error("epoch {found} is not newer than {current}")]
     OldEpoch {
@@ -94,6 +102,8 @@ pub(super) fn check(table: &Table) -> Result<(), TableError> {
     count("steps", usize::from(table.steps), usize::from(MAX_STEPS))?;
     range(table.keys.len() <= MAX_KEYS, "the number of keys")?;
     range(table.epoch > 0, "epoch")?;
+    range(table.base_epoch < table.epoch, "base epoch")?;
+    range(table.removed.len() <= MAX_KEYS, "the number of removed keys")?;
     range(table.step_ms > 0, "step_ms")?;
     range(table.valid_until_ms > table.starts_at_ms, "valid_until_ms")?;
     index("tier", usize::from(table.default_tier), table.tiers.len())?;

@@ -193,7 +193,7 @@ fn an_abandoned_receipt_stays_charged_and_expires() {
     };
     allocator.advance(after(61 * SECOND));
     assert!(!allocator.settle(admission.receipt.unwrap(), &[(0, 0)], after(61 * SECOND)), "it was given up");
-    let report = allocator.report().unwrap();
+    let report = allocator.report(1).unwrap();
     assert_eq!(report.records.iter().map(|record| record.usage.settled).sum::<u64>(), 60);
 }
 
@@ -286,14 +286,14 @@ fn reports_count_what_was_offered_admitted_and_settled() {
     let mut allocator = allocator(10.0, 10);
     flood(&mut allocator, "a", 25, after(SECOND / 2));
     ask(&mut allocator, "b", 1, after(SECOND * 3 / 2));
-    let report = allocator.report().unwrap();
+    let report = allocator.report(1).unwrap();
     assert_eq!((report.seq, report.keys.as_slice()), (1, &[String::from("a"), String::from("b")][..]));
     let [a, b] = report.records.as_slice() else { panic!("{report:?}") };
     assert_eq!((a.usage.requests_offered, a.usage.requests_admitted, a.usage.demand()), (25, 10, 25));
     assert_eq!((a.window_start_ms, b.window_start_ms), (START_MS, START_MS + 1_000));
-    assert_eq!(allocator.report(), None, "taken once");
+    assert_eq!(allocator.report(1), None, "taken once");
     ask(&mut allocator, "b", 1, after(SECOND * 3 / 2));
-    assert_eq!(allocator.report().unwrap().seq, 2, "increments of the same window come in the next report");
+    assert_eq!(allocator.report(1).unwrap().seq, 2, "increments of the same window come in the next report");
 }
 
 #[test]

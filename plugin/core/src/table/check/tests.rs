@@ -19,6 +19,8 @@ fn good() -> Table {
     };
     Table {
         epoch: 7,
+        base_epoch: 0,
+        removed: Vec::new(),
         starts_at_ms: 1_000,
         step_ms: 1_000,
         steps: 2,
@@ -62,6 +64,7 @@ fn every_broken_rule_has_its_own_error() {
         broken(|table| table.tiers.clear()),
         broken(|table| table.steps = 0),
         broken(|table| table.epoch = 0),
+        broken(|table| table.base_epoch = 7),
         broken(|table| table.step_ms = 0),
         broken(|table| table.valid_until_ms = 1_000),
         broken(|table| table.default_tier = 2),
