@@ -78,6 +78,12 @@ pub struct SafeBudget {
 impl SafeBudget {
     /// Far above any real load, and still within the arithmetic: 10⁹ tokens/s, 2⁴⁰ tokens.
     const UNLIMITED: Self = Self { capacity: MicroRate(1_000_000_000_000_000), burst: 1 << 40 };
+
+    /// The part of one of `workers`: never rounded down to nothing.
+    fn part(self, workers: u32) -> Self {
+        let workers = u64::from(workers.max(1));
+        Self { capacity: self.capacity.part(workers), burst: (self.burst / workers).max(self.burst.min(1)) }
+    }
 }
 
 /// Whether a plan is in force.
@@ -95,6 +101,8 @@ pub enum TableState {
 #[derive(Debug)]
 pub struct Allocator {
     clock: Clock,
+    /// How many workers share the budget.
+    workers: u32,
     policy: Policy,
     resources: Vec<ResourceState>,
     keys: Keys,
@@ -140,6 +148,7 @@ impl Allocator {
             .collect();
         let mut allocator = Self {
             clock: Clock::new(now),
+            workers: 1,
             policy: Policy::absent(),
             keys: Keys::new(resources.len(), setup.max_unknown_keys),
             receipts: Receipts::new(setup.max_receipts, setup.receipt_ttl_ms),
@@ -157,6 +166,21 @@ impl Allocator {
         let mut next = Self::new(setup, now);
         next.ledger = self.ledger.successor();
         next
+    }
+
+    /// Takes an equal part of every budget: one of `workers` that share them. The table in force has to be applied
+    /// again then, and may be.
+    pub fn set_share(&mut self, workers: u32, now: Timestamp) {
+        let workers = workers.max(1);
+        if workers == self.workers {
+            return;
+        }
+        let now = self.begin(now, u32::MAX);
+        self.workers = workers;
+        (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);
+        for resource in &mut self.resources {
+            resource.set_capacity(self.policy.state, workers, now);
+        }
     }
 
     /// Does what is due by `now` without a request: expires receipts, credits overflow, moves to the current step.

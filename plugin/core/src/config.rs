@@ -4,6 +4,7 @@ mod json;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
+use ed25519_dalek::VerifyingKey;
 pub use json::Problem;
 use json::{Node, Object, Reader};
 
@@ -56,6 +57,8 @@ pub struct Forecaster {
     pub cluster: String,
     /// The shared secret.
     pub token: String,
+    /// Whose signature tables must have; any table is taken when absent.
+    pub public_key: Option<VerifyingKey>,
 }
 
 /// The plugin's configuration.
@@ -173,7 +176,8 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     {
         let cluster = forecaster.required(reader, "cluster").and_then(|node| reader.text(&node));
         let token = forecaster.take("token").and_then(|node| reader.text(&node)).unwrap_or_default();
-        config.forecaster = cluster.map(|cluster| Forecaster { cluster, token });
+        let public_key = forecaster.take("public_key").and_then(|node| public_key(reader, &node));
+        config.forecaster = cluster.map(|cluster| Forecaster { cluster, token, public_key });
         forecaster.finish(reader);
     }
     if let Some(node) = object.take("fail_mode") {
@@ -186,6 +190,27 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     }
     object.finish(reader);
     config
+}
+
+fn public_key<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<VerifyingKey> {
+    let text = reader.text(node)?;
+    let mut bytes = [0; 32];
+    let digits = text.as_bytes().chunks(2).map(|pair| {
+        core::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| pair.len() == 2)
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    });
+    let parsed: Option<Vec<u8>> = digits.collect();
+    let key = parsed.filter(|parsed| parsed.len() == bytes.len()).and_then(|parsed| {
+        bytes.copy_from_slice(&parsed);
+        VerifyingKey::from_bytes(&bytes).ok()
+    });
+    if key.is_none() {
+        reader
+            .problem(node, "is no Ed25519 public key in 64 hexadecimal digits, as `tidegate key` prints it");
+    }
+    key
 }
 
 fn key_part<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<KeyPart> {

@@ -78,8 +78,6 @@ pub struct Welcome {
     pub protocol: u16,
     /// How often to report, and the length of usage windows, in milliseconds.
     pub report_interval_ms: u32,
-    /// Highest report of this proxy and boot that is already durable; resend only later ones.
-    pub last_seq: u64,
 }
 
 /// A report is durable.
@@ -87,7 +85,7 @@ pub struct Welcome {
 pub struct ReportAck {
     /// The boot that the report names.
     pub boot: u64,
-    /// This report and all before it of the same boot are durable.
+    /// The report's number.
     pub seq: u64,
 }
 

@@ -146,6 +146,12 @@ impl MicroRate {
         if micro > 0.0 { Self(micro as u64) } else { Self(0) }
     }
 
+    /// One of `parts` equal parts; never rounded down to nothing.
+    #[must_use]
+    pub fn part(self, parts: u64) -> Self {
+        Self((self.0 / parts.max(1)).max(self.0.min(1)))
+    }
+
     /// Tokens per second.
     #[must_use]
     pub fn per_s(self) -> f64 {

@@ -41,6 +41,12 @@ pub(crate) fn log(level: LogLevel, message: &str) {
     let _ = hostcalls::log(level, &format!("tidegate: {message}"));
 }
 
+/// A property of the plugin as text; empty when there is none.
+pub(crate) fn property(name: &str) -> String {
+    let bytes = hostcalls::get_property(vec![name]).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Makes `value` visible to access logs as `%FILTER_STATE(wasm.<name>:PLAIN)%`.
 pub(crate) fn set_property(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));

@@ -6,25 +6,31 @@
 //! |---|---|
 //! | `root` | one per plugin configuration: configure, tick, stream callbacks |
 //! | `request` | one per request: decide, settle |
-//! | `state` | what the VM keeps across requests and configuration updates |
-//! | `link` | the sync stream to the forecaster |
+//! | `state` | what the VM keeps of a plugin across requests and configuration updates |
+//! | `crew` | the workers that serve, and which of them leads |
+//! | `shared` | tables in shared data, for those that do not lead |
+//! | `courier` | reports until they are durable, notes between workers |
+//! | `link` | the leader's sync stream to the forecaster |
 //! | `frame` | the protobuf frame of that stream |
 //! | `host` | hostcalls that cannot panic |
 //! | `metrics` | Envoy counters and gauges |
 
 #![allow(missing_docs, reason = "the SDK's main! exports an entry point without documentation")]
 
+mod courier;
+mod crew;
 mod frame;
 mod host;
 mod link;
 mod metrics;
 mod request;
 mod root;
+mod shared;
 mod state;
 
 use proxy_wasm::{traits::RootContext, types::LogLevel};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::default()) });
+    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::new()) });
 }}

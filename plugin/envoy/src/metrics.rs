@@ -69,6 +69,13 @@ impl Metrics {
         }
     }
 
+    /// Adds one value to a histogram.
+    pub(crate) fn observe(&mut self, name: &str, value: u64) {
+        if let Some(id) = self.id(MetricType::Histogram, name) {
+            let _ = hostcalls::record_metric(id, value);
+        }
+    }
+
     fn id(&mut self, kind: MetricType, name: &str) -> Option<u32> {
         if let Some(id) = self.ids.get(name) {
             return *id;

@@ -9,15 +9,21 @@ use tidegate_core::Receipt;
 
 use crate::{
     host::{self, Headers},
-    state,
+    state::{Shared, State},
 };
 
 /// What is kept of a request until its response.
-#[derive(Default)]
 pub(crate) struct Request {
+    state: Shared,
     receipt: Option<Receipt>,
     /// Decision and tier for the response's headers, if those are wanted.
     told: Option<(&'static str, String)>,
+}
+
+impl Request {
+    pub(crate) fn new(state: &Shared) -> Self {
+        Self { state: Shared::clone(state), receipt: None, told: None }
+    }
 }
 
 impl Context for Request {}
@@ -26,24 +32,19 @@ impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let headers = Headers::of_request();
         let now = host::now();
-        let Some((verdict, tier)) = state::with(|state| {
-            state.serving = true;
-            let verdict = state.gate.admit(&headers, now);
-            let mode = state.gate.config().mode;
-            let allocator = state.gate.allocator();
-            let name = |tier: u8| allocator.tier_name(tier).to_owned();
-            state.metrics.count_decision(verdict.label, verdict.tier, mode, name);
-            if verdict.anonymous {
-                state.metrics.add("tidegate_key_missing_total", 1);
-            }
-            let tier = name(verdict.tier);
-            if state.gate.config().response_headers {
-                self.told = Some((verdict.label.as_str(), tier.clone()));
-            }
-            (verdict, tier)
-        }) else {
-            return Action::Continue;
-        };
+        let Ok(mut state) = self.state.try_borrow_mut() else { return Action::Continue };
+        let State { gate, metrics, .. } = &mut *state;
+        let verdict = gate.admit(&headers, now);
+        let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
+        metrics.count_decision(verdict.label, verdict.tier, gate.config().mode, name);
+        if verdict.anonymous {
+            metrics.add("tidegate_key_missing_total", 1);
+        }
+        let tier = name(verdict.tier);
+        if gate.config().response_headers {
+            self.told = Some((verdict.label.as_str(), tier.clone()));
+        }
+        drop(state);
         self.receipt = verdict.receipt;
         host::set_property("tidegate.decision", verdict.label.as_str());
         host::set_property("tidegate.tier", &tier);
@@ -67,7 +68,9 @@ impl HttpContext for Request {
         if let Some(receipt) = self.receipt.take() {
             let headers = Headers::of_response();
             let now = host::now();
-            state::with(|state| state.gate.settle(receipt, &headers, now));
+            if let Ok(mut state) = self.state.try_borrow_mut() {
+                state.gate.settle(receipt, &headers, now);
+            }
         }
         Action::Continue
     }
@@ -76,7 +79,9 @@ impl HttpContext for Request {
     fn on_log(&mut self) {
         if let Some(receipt) = self.receipt.take() {
             let now = host::now();
-            state::with(|state| state.gate.allocator_mut().settle(receipt, &[], now));
+            if let Ok(mut state) = self.state.try_borrow_mut() {
+                state.gate.allocator_mut().settle(receipt, &[], now);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One per plugin configuration: takes configurations over, ticks, and hears the sync stream.
+//! One per plugin configuration: takes configurations over, ticks, and hears the stream and the other workers.
 
 use std::time::Duration;
 
@@ -7,43 +7,56 @@ use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
 };
-use tidegate_core::{TableState, config::Config};
+use tidegate_core::{
+    Timestamp,
+    config::Config,
+    report::Report,
+    sync::{Hello, PROTOCOL, TableAck},
+    table::Table,
+};
 
 use crate::{
+    courier::Note,
     host,
-    link::Order,
+    link::Message,
     request::Request,
-    state::{self, State},
+    state::{self, Shared, State},
 };
 
 /// Fine enough for reports and reconnects, coarse enough to cost nothing.
 const TICK: Duration = Duration::from_millis(50);
-const METRICS_PER_TICKS: u32 = 20;
+const GAUGES_PER_TICKS: u32 = 20;
 
 /// The root context.
-#[derive(Default)]
 pub(crate) struct Root {
+    state: Shared,
     ticks: u32,
+    /// A stream that Envoy closed within the call that opened it.
     closed_early: Option<(u32, u32)>,
+}
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        Self { state: state::of_plugin(""), ticks: 0, closed_early: None }
+    }
+
+    /// Runs `act` on the plugin's state, unless it is in use further up the stack.
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> Option<T> {
+        self.state.try_borrow_mut().ok().map(|mut state| act(&mut state))
+    }
 }
 
 impl Context for Root {
     fn on_grpc_stream_message(&mut self, stream: u32, size: usize) {
         let message = hostcalls::get_buffer(BufferType::GrpcReceiveBuffer, 0, size).ok().flatten();
         let Some(message) = message else { return };
-        state::with(|state| match state.link.receive(stream, &message) {
-            Some(Order::Apply(table)) => apply(state, &table),
-            Some(Order::ReportEvery(interval_ms)) => {
-                state.gate.allocator_mut().set_report_interval(interval_ms)
-            }
-            None => {}
-        });
+        let now = host::now();
+        self.with(|state| receive(state, stream, &message, now));
     }
 
     fn on_grpc_stream_close(&mut self, stream: u32, status: u32) {
         let now = host::now();
-        if state::with(|state| state.link.closed(stream, status, now)).is_none() {
-            // Envoy closed it within the call that opened it, further up the stack.
+        if self.with(|state| state.link.closed(stream, status, now)).is_none() {
             self.closed_early = Some((stream, status));
         }
     }
@@ -51,13 +64,14 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
+        self.state = state::of_plugin(&host::property("plugin_name"));
         let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
             .ok()
             .flatten()
             .unwrap_or_default();
         match Config::parse(&bytes) {
             Ok(config) => {
-                state::with(|state| {
+                self.with(|state| {
                     state.configure(config);
                     state.metrics.set("tidegate_config_rejected", 0);
                 });
@@ -67,10 +81,10 @@ impl RootContext for Root {
                     host::log(LogLevel::Error, &format!("configuration {problem}"));
                 }
                 // Refusing would take the listener down; the last good configuration goes on, or shadow mode.
-                let kept = state::with(|state| {
+                let kept = self.with(|state| {
                     state.metrics.set("tidegate_config_rejected", 1);
                     state.metrics.add("tidegate_config_errors_total", problems.len() as u64);
-                    state.configured
+                    state.is_configured()
                 });
                 let kept = if kept == Some(true) { "the last good one stays" } else { "nothing is enforced" };
                 host::log(
@@ -87,29 +101,53 @@ impl RootContext for Root {
         let now = host::now();
         self.ticks = self.ticks.wrapping_add(1);
         let closed_early = self.closed_early.take();
-        state::with(|state| {
+        let gauges_due = self.ticks.is_multiple_of(GAUGES_PER_TICKS);
+        self.with(|state| {
             if let Some((stream, status)) = closed_early {
                 state.link.closed(stream, status, now);
             }
-            if !state.serving {
+            if !state.crew.is_member() {
                 return;
             }
-            state.gate.allocator_mut().advance(now);
-            let config = state.gate.config();
-            if let Some(forecaster) = config.forecaster.clone() {
-                let proxy = config.proxy.clone();
-                let epoch = state.gate.allocator().epoch();
-                state.link.connect(&forecaster, &proxy, epoch, state.gate.resource_names(), now);
-                report(state, now);
+            let leader = state.crew.leader();
+            if state.crew.beat(now) {
+                state.share(now);
             }
-            if self.ticks.is_multiple_of(METRICS_PER_TICKS) {
-                publish(state);
+            state.gate.allocator_mut().advance(now);
+            if state.gate.config().forecaster.is_some() {
+                keep_in_touch(state, leader, now);
+            }
+            if gauges_due {
+                state.publish();
             }
         });
     }
 
+    fn on_queue_ready(&mut self, _: u32) {
+        let now = host::now();
+        self.with(|state| {
+            for note in state.courier.notes() {
+                match note {
+                    Note::Acknowledged(seq) => state.courier.acknowledged(seq),
+                    Note::Table => state.load_tables(now),
+                    Note::Crew => {
+                        if state.crew.refresh(now) {
+                            state.share(now);
+                        }
+                    }
+                }
+            }
+            forward(state);
+        });
+    }
+
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request::default()))
+        self.with(|state| {
+            if !state.crew.is_member() {
+                state.serve(host::now());
+            }
+        });
+        Some(Box::new(Request::new(&self.state)))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -117,41 +155,85 @@ impl RootContext for Root {
     }
 }
 
-fn apply(state: &mut State, table: &[u8]) {
-    let now = host::now();
-    let applied = state.gate.allocator_mut().apply(table, now);
-    let epoch = state.gate.allocator().epoch();
-    let result = if applied.is_ok() { "applied" } else { "rejected" };
-    state.metrics.add(&format!("tidegate_tables_total.result.{result}"), 1);
-    match applied {
-        Ok(_) => {
-            state.metrics.forget_tiers();
-            state.link.acknowledge(epoch, None);
-            publish(state);
-        }
-        Err(error) => {
-            host::log(LogLevel::Error, &format!("table refused, epoch {epoch} stays in force: {error}"));
-            state.link.acknowledge(epoch, Some(error.to_string()));
-        }
-    }
-}
-
-fn report(state: &mut State, now: tidegate_core::Timestamp) {
-    if !state.link.report_due(now) {
-        return;
-    }
-    if let Some(report) = state.gate.allocator_mut().report() {
-        let dropped = state.link.submit(&report);
+/// Holds the stream if it is this worker's to hold, and gets reports on their way.
+fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
+    if state.courier.report_due(now)
+        && let Some(report) = state.gate.allocator_mut().report(state.crew.id())
+    {
+        let dropped = state.courier.keep(&report);
         state.metrics.add("tidegate_reports_dropped_total", dropped);
     }
+    if state.crew.leader() != leader_before {
+        state.courier.start_over();
+    }
+    if state.crew.is_leader() {
+        state.courier.open_intake();
+        let State { gate, crew, link, .. } = state;
+        if let Some(forecaster) = &gate.config().forecaster {
+            let allocator = gate.allocator();
+            let hello = || Hello {
+                protocol: PROTOCOL,
+                proxy: gate.config().proxy.clone(),
+                boot: crew.id(),
+                token: forecaster.token.clone(),
+                table_epoch: allocator.epoch(),
+                snapshot_epoch: allocator.snapshot_epoch(),
+                table_format: Table::FORMAT,
+                report_format: Report::FORMAT,
+                resources: gate.resource_names(),
+            };
+            link.connect(forecaster, hello, now);
+        }
+        if state.link.is_welcomed() {
+            for report in state.courier.due(now) {
+                state.link.report(report);
+            }
+            forward(state);
+        }
+    } else {
+        state.link.leave();
+        state.courier.leave_intake();
+        let due = state.courier.due(now);
+        state.courier.hand_over(&due);
+    }
 }
 
-fn publish(state: &mut State) {
+/// Sends the other workers' reports over the stream, if this worker holds one.
+fn forward(state: &mut State) {
+    if state.crew.is_leader() && state.link.is_welcomed() {
+        for report in state.courier.collect() {
+            state.link.report(report);
+        }
+    }
+}
+
+/// Acts on a message of the forecaster.
+fn receive(state: &mut State, stream: u32, message: &[u8], now: Timestamp) {
+    let Some(message) = state.link.receive(stream, message) else { return };
+    match message {
+        Message::Welcome { report_interval_ms } => {
+            state.take_report_interval(report_interval_ms, now);
+            state.courier.start_over();
+        }
+        Message::Acknowledged(ack) if ack.boot == state.crew.id() => state.courier.acknowledged(ack.seq),
+        Message::Acknowledged(ack) => state.courier.notify(ack.boot, &Note::Acknowledged(ack.seq)),
+        Message::Table(table) => {
+            let error = state.take_table(&table, now).err().map(|error| error.to_string());
+            acknowledge(state, error);
+        }
+        Message::BadTransfer(error) => {
+            state.metrics.add("tidegate_tables_total.result.rejected", 1);
+            host::log(
+                LogLevel::Error,
+                &format!("table refused on its way, the last one stays in force: {error}"),
+            );
+            acknowledge(state, Some(error.to_string()));
+        }
+    }
+}
+
+fn acknowledge(state: &State, error: Option<String>) {
     let allocator = state.gate.allocator();
-    let (epoch, keys) = (allocator.epoch(), allocator.key_count());
-    let stale = allocator.table_state() != TableState::Live;
-    state.metrics.set("tidegate_table_epoch", epoch);
-    state.metrics.set("tidegate_table_stale", u64::from(stale));
-    state.metrics.set("tidegate_connected", u64::from(state.link.is_welcomed()));
-    state.metrics.set("tidegate_keys", keys as u64);
+    let (epoch, snapshot_epoch) = (allocator.epoch(), allocator.snapshot_epoch());
+    state.link.acknowledge(&TableAck { epoch, snapshot_epoch, error });
 }

@@ -1,38 +1,68 @@
-//! What the VM keeps: the gate, the link to the forecaster, metrics. Survives configuration updates.
+//! What the VM keeps of one plugin: the gate, its place among the workers, what waits for the forecaster.
+//!
+//! State is per plugin, not per VM: filters with the same code and `vm_id` share a VM. It lives in a static, so that it
+//! survives configuration updates, each of which makes a new root context.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use tidegate_core::{Timestamp, config::Config, gate::Gate};
+use proxy_wasm::types::LogLevel;
+use tidegate_core::{TableState, Timestamp, config::Config, gate::Gate, table::TableError};
 
-use crate::{host, link::Link, metrics::Metrics};
+use crate::{
+    courier::{Courier, Note},
+    crew::Crew,
+    host,
+    link::Link,
+    metrics::Metrics,
+    shared::{self, Notice},
+};
 
-/// Everything that outlives a request.
+/// Everything of one plugin that outlives a request.
 pub(crate) struct State {
     pub(crate) gate: Gate,
+    pub(crate) crew: Crew,
+    pub(crate) courier: Courier,
     pub(crate) link: Link,
     pub(crate) metrics: Metrics,
-    /// Envoy runs the plugin in VMs that never see a request; only those that do have use for a table.
-    pub(crate) serving: bool,
-    /// A configuration has been accepted.
-    pub(crate) configured: bool,
+    plugin: String,
+    configured: bool,
 }
+
+/// A plugin's state, shared by its contexts.
+pub(crate) type Shared = Rc<RefCell<State>>;
 
 thread_local! {
-    static STATE: RefCell<State> = RefCell::new(State {
-        gate: Gate::new(Config::default(), Timestamp::default()),
-        link: Link::default(),
-        metrics: Metrics::default(),
-        serving: false,
-        configured: false,
-    });
+    static PLUGINS: RefCell<HashMap<String, Shared>> = RefCell::default();
 }
 
-/// Runs `act` on the VM's state, unless it is already in use further up the stack.
-pub(crate) fn with<T>(act: impl FnOnce(&mut State) -> T) -> Option<T> {
-    STATE.with(|state| state.try_borrow_mut().ok().map(|mut state| act(&mut state)))
+/// The state of the plugin with this name; made when there is none.
+pub(crate) fn of_plugin(plugin: &str) -> Shared {
+    PLUGINS.with(|plugins| {
+        let make = || Rc::new(RefCell::new(State::new(plugin)));
+        match plugins.try_borrow_mut() {
+            Ok(mut plugins) => Rc::clone(plugins.entry(plugin.to_owned()).or_insert_with(make)),
+            Err(_) => make(),
+        }
+    })
 }
 
 impl State {
+    fn new(plugin: &str) -> Self {
+        Self {
+            gate: Gate::new(Config::default(), Timestamp::default()),
+            crew: Crew::new(plugin),
+            courier: Courier::new(plugin),
+            link: Link::default(),
+            metrics: Metrics::default(),
+            plugin: plugin.to_owned(),
+            configured: false,
+        }
+    }
+
+    pub(crate) const fn is_configured(&self) -> bool {
+        self.configured
+    }
+
     /// Takes over an accepted configuration; learned state stays.
     pub(crate) fn configure(&mut self, config: Config) {
         let now = host::now();
@@ -40,13 +70,113 @@ impl State {
             self.link.leave();
         }
         if self.configured {
-            if let Some(report) = self.gate.reconfigure(config, now) {
-                self.link.submit(&report);
+            if let Some(report) = self.gate.reconfigure(config, self.crew.id(), now) {
+                self.courier.keep(&report);
             }
         } else {
             self.gate = Gate::new(config, now);
         }
         self.metrics.forget_tiers();
         self.configured = true;
+    }
+
+    /// The first request is about to come: only now is there use for a table, and a place among the workers. Envoy
+    /// also runs the plugin in VMs of its main thread, which never get here.
+    pub(crate) fn serve(&mut self, now: Timestamp) {
+        if self.crew.is_member() {
+            return;
+        }
+        self.crew.join(now);
+        self.courier.open_mailbox(self.crew.id());
+        self.share(now);
+        self.tell_all(&Note::Crew);
+    }
+
+    /// Takes this worker's part of the budget, and the tables as they are.
+    pub(crate) fn share(&mut self, now: Timestamp) {
+        self.gate.allocator_mut().set_share(self.crew.size(), now);
+        self.load_tables(now);
+    }
+
+    /// Installs what the workers share, as far as it is newer.
+    pub(crate) fn load_tables(&mut self, now: Timestamp) {
+        let notice = shared::notice(&self.plugin);
+        if let Some(interval_ms) =
+            u32::try_from(notice.report_interval_ms).ok().filter(|interval_ms| *interval_ms > 0)
+        {
+            self.gate.allocator_mut().set_report_interval(interval_ms);
+            self.courier.set_report_interval(interval_ms);
+        }
+        if notice.snapshot > self.gate.allocator().snapshot_epoch()
+            && let Some(table) = shared::load(&self.plugin, shared::SNAPSHOT)
+        {
+            let _ = self.install(&table, now);
+        }
+        if notice.newest > self.gate.allocator().epoch()
+            && let Some(table) = shared::load(&self.plugin, shared::DELTA)
+        {
+            let _ = self.install(&table, now);
+        }
+    }
+
+    /// Installs a table that came from the forecaster, and hands it to the other workers.
+    pub(crate) fn take_table(&mut self, table: &[u8], now: Timestamp) -> Result<(), TableError> {
+        let before = self.gate.allocator().snapshot_epoch();
+        self.install(table, now)?;
+        let allocator = self.gate.allocator();
+        let slot = if allocator.snapshot_epoch() == before { shared::DELTA } else { shared::SNAPSHOT };
+        let (snapshot, newest) = (allocator.snapshot_epoch(), allocator.epoch());
+        shared::save(&self.plugin, slot, table);
+        shared::post(&self.plugin, Notice { snapshot, newest, ..shared::notice(&self.plugin) });
+        self.tell_all(&Note::Table);
+        Ok(())
+    }
+
+    /// Takes over the length of usage windows that the forecaster asks for, for all workers.
+    pub(crate) fn take_report_interval(&mut self, interval_ms: u32, now: Timestamp) {
+        let report_interval_ms = u64::from(interval_ms);
+        shared::post(&self.plugin, Notice { report_interval_ms, ..shared::notice(&self.plugin) });
+        self.load_tables(now);
+        self.tell_all(&Note::Table);
+    }
+
+    fn tell_all(&self, note: &Note) {
+        for colleague in self.crew.colleagues() {
+            self.courier.notify(colleague, note);
+        }
+    }
+
+    fn install(&mut self, table: &[u8], now: Timestamp) -> Result<(), TableError> {
+        let applied = self.gate.allocator_mut().apply(table, now);
+        let result = if applied.is_ok() { "applied" } else { "rejected" };
+        self.metrics.add(&format!("tidegate_tables_total.result.{result}"), 1);
+        match applied {
+            Ok(epoch) => {
+                self.metrics.forget_tiers();
+                // Epochs are the forecaster's clock in ms when it made the table, unless tables come faster.
+                self.metrics.observe("tidegate_push_to_effect_ms", now.millis().saturating_sub(epoch));
+                self.publish();
+                Ok(())
+            }
+            Err(error) => {
+                let epoch = self.gate.allocator().epoch();
+                host::log(LogLevel::Error, &format!("table refused, epoch {epoch} stays in force: {error}"));
+                Err(error)
+            }
+        }
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn publish(&mut self) {
+        let allocator = self.gate.allocator();
+        let (epoch, keys) = (allocator.epoch(), allocator.key_count());
+        let stale = allocator.table_state() != TableState::Live;
+        self.metrics.set("tidegate_table_epoch", epoch);
+        self.metrics.set("tidegate_table_stale", u64::from(stale));
+        self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
+        self.metrics.set("tidegate_keys", keys as u64);
+        if self.crew.is_leader() {
+            self.metrics.set("tidegate_connected", u64::from(self.link.is_welcomed()));
+        }
     }
 }

@@ -33,11 +33,12 @@ impl Allocator {
     /// # Errors
     /// Says what is wrong with the table; the last good one stays in force.
     pub fn apply(&mut self, table: &[u8], now: Timestamp) -> Result<u64, TableError> {
-        let table = Table::decode(table)?;
+        let mut table = Table::decode(table)?;
         if table.epoch <= self.policy.epoch {
             return Err(TableError::OldEpoch { found: table.epoch, current: self.policy.epoch });
         }
         self.check_base(&table)?;
+        table.divide(self.workers);
         let wall = now;
         let now = self.begin(wall, u32::MAX);
         let mut carried = self.release_reservations(now);
@@ -79,7 +80,7 @@ impl Allocator {
         self.policy.swept = 0;
         for resource in &mut self.resources {
             resource.budget.drain(now, u32::MAX);
-            resource.set_capacity(self.policy.state, now);
+            resource.set_capacity(self.policy.state, self.workers, now);
             for (id, share) in (0..).zip(&resource.tiers) {
                 let (rate, depth) = self.policy.current(&share.reservations);
                 resource.budget.reserve(id, rate, depth, now);
@@ -167,7 +168,7 @@ impl Allocator {
                     Rate::from_micro_per_s(entry.safe_capacity),
                 )
             });
-            resource.set_capacity(self.policy.state, now);
+            resource.set_capacity(self.policy.state, self.workers, now);
             resource.tiers = (0..)
                 .zip(&table.tiers)
                 .map(|(index, tier)| TierShare {
@@ -245,8 +246,9 @@ impl Allocator {
 
 impl ResourceState {
     /// The planned budget while the table is live, else the safe one.
-    pub(super) fn set_capacity(&mut self, state: TableState, now: Timestamp) {
-        let safe = (Rate::from_micro_per_s(self.safe.capacity), Amount::from_tokens(self.safe.burst));
+    pub(super) fn set_capacity(&mut self, state: TableState, workers: u32, now: Timestamp) {
+        let safe = self.safe.part(workers);
+        let safe = (Rate::from_micro_per_s(safe.capacity), Amount::from_tokens(safe.burst));
         let (capacity, burst) = match (self.planned, state) {
             (Some((capacity, burst, _)), TableState::Live) => (capacity, burst),
             (Some((_, burst, safe_capacity)), TableState::Stale) => (safe_capacity, burst),

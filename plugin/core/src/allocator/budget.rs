@@ -6,8 +6,8 @@
 //! the burst, whatever the table says and in whatever order buckets are touched: that is *conservation*.
 //!
 //! Idle buckets are never visited: a calendar holds those that are refilling, a bounded number is drained per call, and
-//! one that is found late credits the pool with what it overflowed in the meantime. That is exact: between two calls the
-//! pool's refill can only rise, so its level is convex in time and one clip at the cap suffices.
+//! one that is found late credits the pool with what it overflowed in the meantime. That is exact if overflow from before
+//! the pool was last full is left out: a full pool would have lost it.
 
 use alloc::vec::Vec;
 
@@ -28,6 +28,8 @@ pub(super) struct Budget {
     /// 2⁻⁵² tokens: fine enough that refill is exact.
     pool_level: i128,
     pool_at: Timestamp,
+    /// When the pool was last at its cap.
+    pool_full_at: Timestamp,
     /// 2⁻⁵² tokens per nanosecond.
     pool_rate: i128,
     reserved_depth: i64,
@@ -43,7 +45,6 @@ struct Shadow {
     rate: Rate,
     depth: i64,
     refilling: bool,
-    in_calendar: bool,
 }
 
 impl Shadow {
@@ -77,6 +78,7 @@ impl Budget {
             burst,
             pool_level: i128::from(burst.0) << RATE_SHIFT,
             pool_at: now,
+            pool_full_at: now,
             pool_rate: i128::from(capacity.0),
             reserved_depth: 0,
             shadows: Vec::new(),
@@ -88,9 +90,6 @@ impl Budget {
     pub(super) fn drain(&mut self, now: Timestamp, limit: u32) {
         for _ in 0..limit {
             let Some(id) = self.calendar.take_due(now) else { break };
-            if let Some(shadow) = self.shadows.get_mut(id as usize) {
-                shadow.in_calendar = false;
-            }
             self.settle(id, now);
             self.watch(id);
         }
@@ -173,11 +172,18 @@ impl Budget {
     /// Gives `amount` back to a shadow bucket; what does not fit overflows into the pool.
     pub(super) fn credit_shadow(&mut self, id: ShadowId, amount: Amount, now: Timestamp) {
         self.settle(id, now);
-        if let Some(shadow) = self.shadows.get_mut(id as usize) {
-            shadow.level = shadow.level.saturating_add(amount.0);
-            shadow.at = now;
+        self.settle_pool(now);
+        let Some(shadow) = self.shadows.get_mut(id as usize) else { return self.credit_pool(amount) };
+        let level = shadow.level.saturating_add(amount.0);
+        shadow.level = level.min(shadow.depth);
+        shadow.at = now;
+        let overflow = level.saturating_sub(shadow.depth);
+        if overflow >= 0 {
+            self.stop_refill(id);
+            self.credit_pool(Amount(overflow));
+        } else {
+            self.watch(id);
         }
-        self.settle(id, now);
     }
 
     /// Closes every shadow bucket; their levels, debts too, go to the pool.
@@ -201,14 +207,7 @@ impl Budget {
     pub(super) fn open(&mut self, rate: Rate, depth: Amount, carried: Amount, now: Timestamp) -> ShadowId {
         let id = self.shadows.len() as ShadowId;
         let level = carried.0.min(depth.0);
-        self.shadows.push(Shadow {
-            level,
-            at: now,
-            rate,
-            depth: depth.0,
-            refilling: false,
-            in_calendar: false,
-        });
+        self.shadows.push(Shadow { level, at: now, rate, depth: depth.0, refilling: false });
         self.calendar.grow(self.shadows.len());
         self.reserved_depth = self.reserved_depth.saturating_add(depth.0);
         self.pool_level -= i128::from(level) << RATE_SHIFT;
@@ -277,11 +276,12 @@ impl Budget {
             }
             return;
         }
-        let overflow = raw.saturating_sub(shadow.depth);
+        let (overflow, rate) = (raw.saturating_sub(shadow.depth), shadow.rate);
         shadow.level = shadow.depth;
         shadow.at = now;
         self.settle_pool(now);
         self.stop_refill(id);
+        let overflow = overflow.min(rate.over(now.since(self.pool_full_at)).0);
         self.pool_level += i128::from(overflow) << RATE_SHIFT;
         self.clip_pool();
     }
@@ -294,7 +294,11 @@ impl Budget {
     }
 
     fn clip_pool(&mut self) {
-        self.pool_level = self.pool_level.min(i128::from(self.pool_cap().0) << RATE_SHIFT);
+        let cap = i128::from(self.pool_cap().0) << RATE_SHIFT;
+        if self.pool_level >= cap {
+            self.pool_level = cap;
+            self.pool_full_at = self.pool_at;
+        }
     }
 
     /// A bucket below its depth claims its rate from the pool. The pool must be settled to the bucket's time.
@@ -316,13 +320,11 @@ impl Budget {
     }
 
     fn watch(&mut self, id: ShadowId) {
-        let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
+        let Some(shadow) = self.shadows.get(id as usize) else { return };
         if shadow.refilling
-            && !shadow.in_calendar
             && let Some(deadline) = shadow.full_at()
         {
-            shadow.in_calendar = true;
-            self.calendar.add(id, deadline);
+            self.calendar.schedule(id, deadline);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The calendar of shadow buckets that are refilling: who is to be looked at when.
 //!
-//! A timing wheel (Varghese and Lauck 1987) with one bit a slot to skip empty ones, and links held beside the
-//! buckets, so that neither adding nor taking allocates. A deadline is a hint: whoever is taken is measured exactly and
+//! A timing wheel (Varghese and Lauck 1987) with one bit a slot to skip empty ones, and links held in arrays, so that neither adding nor taking allocates. A deadline is a hint: whoever is taken is measured exactly and
 //! put back if it is early; deadlines beyond the wheel's span are simply looked at sooner.
 
 use alloc::{boxed::Box, vec::Vec};
@@ -19,9 +18,18 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Calendar {
     heads: Box<[u32]>,
     occupied: [u64; WORDS],
-    next: Vec<u32>,
+    links: Vec<Link>,
     /// Tick up to which everything has been taken.
     cursor: u64,
+}
+
+/// An id's place in the list of its slot.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    next: u32,
+    previous: u32,
+    /// 0 when it is not in the calendar.
+    tick: u64,
 }
 
 impl Calendar {
@@ -29,55 +37,78 @@ impl Calendar {
         Self {
             heads: alloc::vec![NONE; SLOTS as usize].into_boxed_slice(),
             occupied: [0; WORDS],
-            next: Vec::new(),
+            links: Vec::new(),
             cursor: now.nanos() >> TICK_SHIFT,
         }
     }
 
     /// Makes room for ids below `ids`; the only call that allocates.
     pub(super) fn grow(&mut self, ids: usize) {
-        if self.next.len() < ids {
-            self.next.resize(ids, NONE);
+        if self.links.len() < ids {
+            self.links.resize(ids, Link { next: NONE, previous: NONE, tick: 0 });
         }
     }
 
-    /// Adds `id`, which must not be in the calendar, to be taken at `deadline` or sooner.
-    pub(super) fn add(&mut self, id: u32, deadline: Timestamp) {
+    /// Has `id` taken at `deadline` or sooner. If it is to be taken sooner already, that stays.
+    pub(super) fn schedule(&mut self, id: u32, deadline: Timestamp) {
         // Rounded up: whoever is taken is full by then, and never due in the tick that is being emptied.
         let tick = ((deadline.nanos() >> TICK_SHIFT) + 1).clamp(self.cursor + 1, self.cursor + SLOTS - 1);
-        let slot = tick % SLOTS;
-        if let (Some(head), Some(link)) = (self.heads.get_mut(slot as usize), self.next.get_mut(id as usize))
-        {
-            *link = *head;
-            *head = id;
-            self.mark(slot, true);
+        let Some(link) = self.links.get(id as usize).copied() else { return };
+        if link.tick != 0 {
+            if link.tick <= tick {
+                return;
+            }
+            self.unlink(id, link);
         }
+        let slot = tick % SLOTS;
+        let Some(head) = self.heads.get_mut(slot as usize) else { return };
+        let next = core::mem::replace(head, id);
+        self.set(next, |link| link.previous = id);
+        self.set(id, |link| *link = Link { next, previous: NONE, tick });
+        self.mark(slot, true);
+    }
+
+    #[cfg(test)]
+    pub(super) fn contains(&self, id: u32) -> bool {
+        self.links.get(id as usize).is_some_and(|link| link.tick != 0)
+    }
+
+    fn set(&mut self, id: u32, change: impl FnOnce(&mut Link)) {
+        if let Some(link) = self.links.get_mut(id as usize) {
+            change(link);
+        }
+    }
+
+    fn unlink(&mut self, id: u32, link: Link) {
+        let slot = link.tick % SLOTS;
+        if link.previous == NONE {
+            if let Some(head) = self.heads.get_mut(slot as usize) {
+                *head = link.next;
+            }
+            self.mark(slot, link.next != NONE);
+        } else {
+            self.set(link.previous, |before| before.next = link.next);
+        }
+        self.set(link.next, |after| after.previous = link.previous);
+        self.set(id, |link| link.tick = 0);
     }
 
     /// Takes one id whose deadline has passed by `now`, if any.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<u32> {
         let target = now.nanos() >> TICK_SHIFT;
-        while self.cursor < target {
-            let Some(tick) = self.next_occupied(self.cursor + 1).filter(|tick| *tick <= target) else {
-                self.cursor = target;
-                return None;
-            };
-            // Stay one tick before an occupied slot until it is empty.
-            self.cursor = tick - 1;
-            let slot = tick % SLOTS;
-            let head = self.heads.get_mut(slot as usize)?;
-            let id = *head;
-            if id == NONE {
-                self.mark(slot, false);
-                continue;
-            }
-            *head = self.next.get(id as usize).copied().unwrap_or(NONE);
-            if *head == NONE {
-                self.mark(slot, false);
-            }
-            return Some(id);
+        if self.cursor >= target {
+            return None;
         }
-        None
+        let Some(tick) = self.next_occupied(self.cursor + 1).filter(|tick| *tick <= target) else {
+            self.cursor = target;
+            return None;
+        };
+        // Stay one tick before an occupied slot until it is empty.
+        self.cursor = tick - 1;
+        let id = self.heads.get((tick % SLOTS) as usize).copied()?;
+        let link = self.links.get(id as usize).copied()?;
+        self.unlink(id, link);
+        Some(id)
     }
 
     /// The first tick from `from` on whose slot is occupied, within one turn of the wheel.
@@ -125,9 +156,9 @@ mod tests {
     fn ids_come_out_when_due_and_not_before() {
         let mut calendar = Calendar::new(at(1_000));
         calendar.grow(4);
-        calendar.add(0, at(1_010));
-        calendar.add(1, at(1_010));
-        calendar.add(2, at(1_500));
+        calendar.schedule(0, at(1_010));
+        calendar.schedule(1, at(1_010));
+        calendar.schedule(2, at(1_500));
         assert!(drain(&mut calendar, at(1_005)).is_empty());
         assert_eq!(drain(&mut calendar, at(1_012)), [0, 1]);
         assert!(drain(&mut calendar, at(1_400)).is_empty());
@@ -138,10 +169,24 @@ mod tests {
     fn far_deadlines_are_looked_at_early_and_past_ones_at_once() {
         let mut calendar = Calendar::new(at(1_000));
         calendar.grow(2);
-        calendar.add(0, at(100_000));
-        calendar.add(1, at(5));
+        calendar.schedule(0, at(100_000));
+        calendar.schedule(1, at(5));
         assert_eq!(drain(&mut calendar, at(1_003)), [1]);
         assert_eq!(drain(&mut calendar, at(2_500)), [0]);
+    }
+
+    #[test]
+    fn an_earlier_deadline_moves_an_id_and_a_later_one_does_not() {
+        let mut calendar = Calendar::new(at(1_000));
+        calendar.grow(3);
+        for id in 0..3 {
+            calendar.schedule(id, at(1_500));
+        }
+        calendar.schedule(1, at(1_100));
+        calendar.schedule(2, at(1_900));
+        assert_eq!(drain(&mut calendar, at(1_103)), [1]);
+        assert_eq!(drain(&mut calendar, at(1_503)), [0, 2]);
+        assert!(drain(&mut calendar, at(3_000)).is_empty());
     }
 
     #[test]
@@ -149,7 +194,7 @@ mod tests {
         let mut calendar = Calendar::new(at(0));
         calendar.grow(1);
         assert_eq!(calendar.take_due(at(u64::MAX / 2_000_000)), None);
-        calendar.add(0, at(u64::MAX / 2_000_000 + 3));
+        calendar.schedule(0, at(u64::MAX / 2_000_000 + 3));
         assert_eq!(drain(&mut calendar, at(u64::MAX / 2_000_000 + 2_000)), [0]);
     }
 
@@ -160,7 +205,7 @@ mod tests {
         let mut now = 0;
         for round in 0..50_u64 {
             for id in 0..500_u32 {
-                calendar.add(id, at(now + (u64::from(id) * 7 + round) % 900));
+                calendar.schedule(id, at(now + (u64::from(id) * 7 + round) % 900));
             }
             now += 1_100;
             assert_eq!(drain(&mut calendar, at(now)).len(), 500);

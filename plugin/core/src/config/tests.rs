@@ -17,7 +17,8 @@ fn the_canonical_configuration_is_read_in_full() {
                 "safe_capacity_per_s": 50000
             }
         },
-        "forecaster": { "cluster": "tidegate", "token": "secret" },
+        "forecaster": { "cluster": "tidegate", "token": "secret", "public_key":
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" },
         "fail_mode": "closed",
         "response_headers": true
     }"#;
@@ -28,7 +29,10 @@ fn the_canonical_configuration_is_read_in_full() {
     );
     assert_eq!(config.key, [KeyPart::Header("x-customer".into()), KeyPart::Path]);
     assert_eq!(config.class_header.as_deref(), Some("x-priority"));
-    assert_eq!(config.forecaster, Some(Forecaster { cluster: "tidegate".into(), token: "secret".into() }));
+    let forecaster = config.forecaster.clone().unwrap();
+    assert_eq!((forecaster.cluster.as_str(), forecaster.token.as_str()), ("tidegate", "secret"));
+    // The first public key of RFC 8032, section 7.1.
+    assert_eq!(forecaster.public_key.unwrap().to_bytes()[..3], [0xd7, 0x5a, 0x98]);
     let [requests, tokens] = config.resources.as_slice() else { panic!("{config:?}") };
     assert_eq!(requests.safe, Some((MicroRate(200_500_000), 100)));
     assert_eq!(tokens.safe, Some((MicroRate(50_000_000_000), 50_000)));
@@ -54,7 +58,7 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
     "requests": { "cost": -1, "safe_capacity_per_s": 0 },
     "tokens": { "costs": 1, "safe_burst": 5 }
   },
-  "forecaster": { "token": "t" },
+  "forecaster": { "token": "t", "public_key": "zz" },
   "fail_mode": "ajar",
   "fail_mode": "open",
   "respnse_headers": true
@@ -72,6 +76,7 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
         "line 7, resources.tokens.safe_burst: safe_burst needs safe_capacity_per_s beside it",
         "line 7, resources.tokens.costs: no such key; allowed here: cost, settle, safe_capacity_per_s, safe_burst",
         "line 9, forecaster: cluster is missing",
+        "line 9, forecaster.public_key: is no Ed25519 public key in 64 hexadecimal digits, as `tidegate key` prints it",
         "line 10, fail_mode: must be one of open, closed, reactive",
         "line 11, fail_mode: appears twice",
         "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, forecaster, \

@@ -305,3 +305,25 @@ fn a_flood_of_refusals_does_not_starve_refill() {
         .count();
     assert_eq!(passed, 10, "a second of refill, asked for a million times");
 }
+
+#[test]
+fn workers_that_share_a_budget_admit_no_more_than_one_that_has_it_alone() {
+    for workers in [1, 2, 3, 8] {
+        let mut crew: Vec<Allocator> = (0..workers).map(|_| allocator(100.0, 100)).collect();
+        let mut pushed = table(100.0, 100, 10);
+        pushed.keys.push(key("acme", 0, None, reservation(50.0, 50), 10));
+        for worker in &mut crew {
+            worker.set_share(workers, start());
+            worker.apply(&pushed.encode(), start()).unwrap();
+            assert!(worker.apply(&pushed.encode(), start()).is_err(), "once");
+        }
+        let admitted: usize = (0..=100)
+            .map(|tick| {
+                let now = after(tick * SECOND / 10);
+                crew.iter_mut().map(|worker| flood(worker, "acme", 200, now)).sum::<usize>()
+            })
+            .sum();
+        assert!(admitted <= 1_100, "{workers} workers admitted {admitted}");
+        assert!(admitted >= 1_100 - 2 * workers as usize, "{workers} workers admitted only {admitted}");
+    }
+}
