@@ -14,7 +14,7 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     use_for_steps(&mut proxy, 1, "acme", 20, 12).await;
     let prediction = forecaster.json("/predictUsage?key=acme&resource=requests").await;
     assert_eq!(prediction["tier"], "gold");
-    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &5.into()));
+    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &20.into()));
     let steps = prediction["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10);
     // Twelve full steps of 40 requests; the first ones after a start may be partial.
@@ -32,8 +32,8 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     let folder = forecaster.kill();
     let forecaster = Forecaster::start_in(folder).await;
     let again = forecaster.json("/predictUsage?key=acme").await;
-    // Two seasons are learned again, of which the newest steps may have been gaps while nobody was there.
-    assert!((6..=10).contains(&again["observed_steps"].as_u64().unwrap()), "{again:#}");
+    // What the database knows is learned again; steps while nobody was there are gaps.
+    assert!((6..=observed + 1).contains(&again["observed_steps"].as_u64().unwrap()), "{again:#}");
     assert!(!again["recent"].as_array().unwrap().is_empty());
 }
 
