@@ -17,8 +17,8 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &20.into()));
     let steps = prediction["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10);
-    // Twelve full steps of 40 requests; the first ones after a start may be partial.
-    assert!((20.0..=40.0).contains(&steps[0]["median"].as_f64().unwrap()), "{prediction:#}");
+    // Twelve steps of 40 requests, then maybe a silent one.
+    assert!((30.0..=40.0).contains(&steps[0]["median"].as_f64().unwrap()), "{prediction:#}");
     for step in steps {
         let quantile = |level: &str| step["quantiles"][level].as_f64().unwrap();
         let levels = ["0.025", "0.1", "0.5", "0.9", "0.975"].map(quantile);
@@ -59,7 +59,6 @@ async fn tiers_and_availability_are_told() {
 
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
     use_for_steps(&mut proxy, 1, "acme", 20, 5).await;
-    tokio::time::sleep(Duration::from_millis(STEP_MS)).await;
     let availability = forecaster.json("/resourceAvailability").await;
     let requests = &availability["resources"][0];
     assert_eq!((&requests["resource"], &requests["burst"]), (&"requests".into(), &500.into()));

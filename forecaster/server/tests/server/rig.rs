@@ -272,7 +272,7 @@ impl Proxy {
     }
 }
 
-/// Reports `requests` of `key` for as many steps, window by window as they pass. Returns the next report number.
+/// Reports `requests` of `key` for as many steps, window by window as they begin. Returns the next report number.
 pub(crate) async fn use_for_steps(
     proxy: &mut Proxy,
     mut seq: u64,
@@ -282,11 +282,14 @@ pub(crate) async fn use_for_steps(
 ) -> u64 {
     let mut window = now_ms() / STEP_MS * STEP_MS + STEP_MS;
     for _ in 0..steps * STEP_MS / INTERVAL_MS {
-        let wait_ms = (window + INTERVAL_MS).saturating_sub(now_ms());
+        let wait_ms = window.saturating_sub(now_ms());
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         proxy.report(&report(seq, key, window, requests)).await;
         window += INTERVAL_MS;
         seq += 1;
     }
+    // Until the last step has been closed.
+    let wait_ms = (window + STEP_MS).saturating_sub(now_ms());
+    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     seq
 }
