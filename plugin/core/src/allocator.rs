@@ -147,7 +147,7 @@ impl Allocator {
             draws: Vec::with_capacity(resources.len()),
             resources,
         };
-        allocator.join_tier(COMMON, 0, true, now);
+        allocator.join_tier(COMMON, 0, &[], true, now);
         allocator
     }
 

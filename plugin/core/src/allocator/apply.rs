@@ -80,14 +80,23 @@ impl Allocator {
         }
     }
 
-    /// Gives a key the tier's shadow bucket and contract on every resource, starting its standard bucket anew
-    /// when `fresh`.
-    pub(super) fn join_tier(&mut self, key: u32, tier: u8, fresh: bool, now: Timestamp) {
+    /// Gives a key its tier: that tier's shadow bucket and contract on every resource, or the key's own contract
+    /// where `own` has one. Its standard bucket starts anew when `fresh`; else what was used of it stays used.
+    pub(super) fn join_tier(
+        &mut self,
+        key: u32,
+        tier: u8,
+        own: &[(u8, Contract)],
+        fresh: bool,
+        now: Timestamp,
+    ) {
         if let Some(entry) = self.keys.entry_mut(key) {
             entry.tier = tier;
         }
         for (index, resource) in (0..).zip(&self.resources) {
-            let contract = resource.tiers.get(usize::from(tier)).and_then(|share| share.contract);
+            let own = own.iter().find(|(resource, _)| *resource == index).map(|(_, own)| contract(*own));
+            let contract =
+                own.or_else(|| resource.tiers.get(usize::from(tier)).and_then(|share| share.contract));
             let Some(slot) = self.keys.slot_mut(key, index) else { continue };
             slot.shadow = u32::from(tier);
             slot.owns_shadow = false;
@@ -167,38 +176,26 @@ impl Allocator {
             if let Some(entry) = self.keys.entry_mut(key) {
                 entry.known = true;
             }
-            self.join_tier(key, entry.tier, fresh, now);
+            let local = |grant: &Grant| indices.get(usize::from(grant.resource)).copied().flatten();
+            let own: Vec<(u8, Contract)> =
+                entry.grants.iter().filter_map(|grant| Some((local(grant)?, grant.contract?))).collect();
+            self.join_tier(key, entry.tier, &own, fresh, now);
             for grant in &entry.grants {
-                if let Some(index) = indices.get(usize::from(grant.resource)).copied().flatten() {
-                    self.install_grant(key, index, grant, carried, fresh, now);
+                if let Some(index) = local(grant) {
+                    self.install_grant(key, index, grant, carried, now);
                 }
             }
         }
         self.keys.settle_known();
         for key in self.keys.unknown() {
-            self.join_tier(key, table.default_tier, false, now);
+            self.join_tier(key, table.default_tier, &[], false, now);
         }
-        self.join_tier(COMMON, table.default_tier, false, now);
+        self.join_tier(COMMON, table.default_tier, &[], false, now);
     }
 
-    fn install_grant(
-        &mut self,
-        key: u32,
-        index: u8,
-        grant: &Grant,
-        carried: &mut Carried,
-        fresh: bool,
-        now: Timestamp,
-    ) {
+    fn install_grant(&mut self, key: u32, index: u8, grant: &Grant, carried: &mut Carried, now: Timestamp) {
         let Some(slot) = self.keys.slot_mut(key, index) else { return };
         let Some(ResourceState { budget, .. }) = self.resources.get_mut(usize::from(index)) else { return };
-        if let Some(own) = grant.contract {
-            if fresh {
-                slot.standard = Standard::new(Some(contract(own)), now);
-            } else {
-                slot.standard.set_contract(Some(contract(own)), now);
-            }
-        }
         if grant.reservations.is_empty() {
             return;
         }

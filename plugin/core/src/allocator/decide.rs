@@ -315,7 +315,7 @@ impl Allocator {
         }
         let (key, new) = self.keys.add_unknown(hash, name);
         if new {
-            self.join_tier(key, self.policy.default_tier, true, now);
+            self.join_tier(key, self.policy.default_tier, &[], true, now);
         }
         key
     }

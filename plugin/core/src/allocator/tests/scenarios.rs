@@ -242,6 +242,31 @@ fn a_pushed_table_keeps_what_was_used() {
 }
 
 #[test]
+fn a_pushed_table_keeps_what_was_used_of_a_contract() {
+    // With and without a contract of the tier beside the key's own.
+    for tiers in [None, contract(1.0, 70)] {
+        let mut allocator = allocator(100.0, 1_000);
+        let mut pushed = table(100.0, 1_000, 10);
+        // Scarcity, so that contracts matter: some tier's floor is the whole pool.
+        pushed.tiers[1].floor_permille = 1_000;
+        pushed.tiers[0].contracts = vec![tiers];
+        pushed.keys.push(key("acme", 0, contract(1.0, 50), Reservation::default(), 10));
+        allocator.apply(&pushed.encode(), start()).unwrap();
+        assert_eq!(flood(&mut allocator, "acme", 1_000, start()), 50);
+        for epoch in 2..5 {
+            pushed.epoch = epoch;
+            allocator.apply(&pushed.encode(), start()).unwrap();
+            assert_eq!(flood(&mut allocator, "acme", 1_000, start()), 0, "a push refills no contract");
+        }
+        // An upgrade grants the difference and no more.
+        pushed.epoch = 9;
+        pushed.keys[0].grants[0].contract = contract(1.0, 60);
+        allocator.apply(&pushed.encode(), start()).unwrap();
+        assert_eq!(flood(&mut allocator, "acme", 1_000, start()), 10);
+    }
+}
+
+#[test]
 fn rotating_keys_mints_nothing() {
     let mut allocator = allocator(100.0, 1_000_000);
     let mut table = table(100.0, 1_000_000, 10);
