@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tidegate_store::{Counters, Error, NewReport, Recorded, Store, TotalsQuery, WindowUsage};
 
@@ -124,6 +125,32 @@ async fn retention_deletes_what_is_older_and_nothing_else() {
     assert_eq!(store.last_seq("edge", 1).await.unwrap(), 1);
     store.delete_before(6000).await.unwrap();
     assert_eq!(store.last_seq("edge", 1).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_failure_halfway_keeps_nothing_of_the_report() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let path = folder.path().join("tidegate.db");
+    let mut other = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::query("ALTER TABLE usage RENAME TO elsewhere").execute(&mut other).await.unwrap();
+    let first = report("edge", 1, 1, vec![usage("a", 1000, 5)]);
+    assert!(matches!(store.record(std::slice::from_ref(&first)).await, Err(Error::Sql(_))));
+    assert_eq!(store.last_seq("edge", 1).await.unwrap(), 0);
+
+    sqlx::query("ALTER TABLE elsewhere RENAME TO usage").execute(&mut other).await.unwrap();
+    assert_eq!(store.record(&[first]).await.unwrap(), [Recorded::Added]);
+    assert_eq!(offered(&store).await["a"], 5);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let folder = TempDir::new().unwrap();
+    open(&folder).await.close().await;
+    let path = folder.path().join("tidegate.db");
+    let mut other = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::query("INSERT INTO schema_version (version) VALUES (1000)").execute(&mut other).await.unwrap();
+    assert!(matches!(Store::open(&path).await, Err(Error::NewerSchema { found: 1000, .. })));
 }
 
 #[tokio::test]

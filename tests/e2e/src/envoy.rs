@@ -24,14 +24,28 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts Envoy with a configuration, without waiting for it; files go to `folder`.
+    /// Starts Envoy and waits until it serves; configuration and logs go to `folder`.
     ///
     /// # Errors
-    /// When the binary cannot be started.
-    pub fn launch(binary: &Path, config: &EnvoyConfig, folder: &Path) -> Result<Self> {
-        let yaml = folder::write(folder, "envoy.yaml", &config.to_yaml())?;
+    /// When it does not, with the end of its log.
+    pub async fn start(binary: &Path, config: &EnvoyConfig, folder: &Path) -> Result<Self> {
+        Self::start_with(binary, &config.to_yaml(), config.listen, config.admin, folder).await
+    }
+
+    /// Like [`Self::start`], with a configuration file as it is, which listens at `listen` and `admin`.
+    ///
+    /// # Errors
+    /// When Envoy does not serve, with the end of its log.
+    pub async fn start_with(
+        binary: &Path,
+        yaml: &str,
+        listen: SocketAddr,
+        admin: SocketAddr,
+        folder: &Path,
+    ) -> Result<Self> {
+        let path = folder::write(folder, "envoy.yaml", yaml)?;
         let mut command = Command::new(binary);
-        command.current_dir(folder).arg("--config-path").arg(&yaml).args([
+        command.current_dir(folder).arg("--config-path").arg(&path).args([
             "--concurrency",
             "1",
             "--use-dynamic-base-id",
@@ -39,16 +53,7 @@ impl Envoy {
             "info",
         ]);
         let process = Process::start("Envoy", &mut command, &folder.join("envoy.log"))?;
-        Ok(Self { process, listen: config.listen, admin: config.admin })
-    }
-
-    /// Starts Envoy and waits until it serves.
-    ///
-    /// # Errors
-    /// When it does not, with the end of its log.
-    pub async fn start(binary: &Path, config: &EnvoyConfig, folder: &Path) -> Result<Self> {
-        let mut envoy = Self::launch(binary, config, folder)?;
-        let admin = envoy.admin;
+        let mut envoy = Self { process, listen, admin };
         wait::until("Envoy becomes ready", START_LIMIT, || {
             let running = envoy.process.check();
             async move {
@@ -81,6 +86,15 @@ impl Envoy {
     #[must_use]
     pub fn log_text(&self) -> String {
         self.process.log_text()
+    }
+
+    /// All counters and gauges as Prometheus would read them.
+    ///
+    /// # Errors
+    /// When the administration port does not answer.
+    pub async fn prometheus(&self) -> Result<String> {
+        let (_, body) = http::get(self.admin, "/stats/prometheus").await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// All counters and gauges now.

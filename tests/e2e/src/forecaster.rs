@@ -37,11 +37,18 @@ impl Forecaster {
     /// # Errors
     /// When it does not become ready, with the end of its log.
     pub async fn start(binary: &Path, config: &ForecasterConfig, folder: &Path) -> Result<Self> {
-        let path = folder::write(folder, "tidegate.yaml", &config.to_yaml())?;
+        Self::start_with(binary, &config.to_yaml(), config.listen, folder).await
+    }
+
+    /// Like [`Self::start`], with a configuration file as it is, which listens at `listen`.
+    ///
+    /// # Errors
+    /// When the forecaster does not become ready, with the end of its log.
+    pub async fn start_with(binary: &Path, yaml: &str, listen: SocketAddr, folder: &Path) -> Result<Self> {
+        let path = folder::write(folder, "tidegate.yaml", yaml)?;
         let log = folder.join("forecaster.log");
         let process = launch(binary, &path, &log)?;
-        let mut forecaster =
-            Self { binary: binary.to_path_buf(), config: path, log, listen: config.listen, process };
+        let mut forecaster = Self { binary: binary.to_path_buf(), config: path, log, listen, process };
         forecaster.ready().await?;
         Ok(forecaster)
     }

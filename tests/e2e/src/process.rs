@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, Once, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -90,6 +90,19 @@ impl Process {
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))?;
         live().remove(&self.child.id());
         Ok(())
+    }
+
+    /// Interrupts it, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        send(self.child.id(), Signal::INT);
+    }
+
+    /// How it ended, once it has.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().with_context(|| format!("cannot ask about {}", self.name))
     }
 
     /// Asks it to end (SIGTERM), and insists after a few seconds.

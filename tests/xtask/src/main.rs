@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 use crate::{layout::Layout, setup::wasm};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Build, test and show Tidegate", version)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and show Tidegate", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

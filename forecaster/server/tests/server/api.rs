@@ -14,11 +14,11 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     use_for_steps(&mut proxy, 1, "acme", 20, 12).await;
     let prediction = forecaster.json("/predictUsage?key=acme&resource=requests").await;
     assert_eq!(prediction["tier"], "gold");
-    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &5.into()));
+    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &20.into()));
     let steps = prediction["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10);
-    // Twelve full steps of 40 requests; the first ones after a start may be partial.
-    assert!((20.0..=40.0).contains(&steps[0]["median"].as_f64().unwrap()), "{prediction:#}");
+    // Twelve steps of 40 requests, then maybe a silent one.
+    assert!((30.0..=40.0).contains(&steps[0]["median"].as_f64().unwrap()), "{prediction:#}");
     for step in steps {
         let quantile = |level: &str| step["quantiles"][level].as_f64().unwrap();
         let levels = ["0.025", "0.1", "0.5", "0.9", "0.975"].map(quantile);
@@ -32,8 +32,8 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     let folder = forecaster.kill();
     let forecaster = Forecaster::start_in(folder).await;
     let again = forecaster.json("/predictUsage?key=acme").await;
-    // Two seasons are learned again, of which the newest steps may have been gaps while nobody was there.
-    assert!((6..=10).contains(&again["observed_steps"].as_u64().unwrap()), "{again:#}");
+    // What the database knows is learned again; steps while nobody was there are gaps.
+    assert!((6..=observed + 1).contains(&again["observed_steps"].as_u64().unwrap()), "{again:#}");
     assert!(!again["recent"].as_array().unwrap().is_empty());
 }
 
@@ -59,7 +59,6 @@ async fn tiers_and_availability_are_told() {
 
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
     use_for_steps(&mut proxy, 1, "acme", 20, 5).await;
-    tokio::time::sleep(Duration::from_millis(STEP_MS)).await;
     let availability = forecaster.json("/resourceAvailability").await;
     let requests = &availability["resources"][0];
     assert_eq!((&requests["resource"], &requests["burst"]), (&"requests".into(), &500.into()));

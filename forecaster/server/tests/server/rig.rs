@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tidegate_core::{
     report::{Record, Report, Usage},
@@ -27,7 +28,7 @@ const CONFIG: &str = r#"
 listen: 127.0.0.1:0
 token: "open sesame"
 report_interval_s: 0.1
-forecast: { step_s: 0.2, horizon_steps: 10, season_s: 1 }
+forecast: { step_s: 0.2, horizon_steps: 10, season_s: 4 }
 resources:
   requests: { capacity_per_s: 500, burst: 500, safe_capacity_per_s: 400 }
 tiers:
@@ -52,8 +53,14 @@ pub(crate) struct Forecaster {
 
 impl Forecaster {
     pub(crate) async fn start() -> Self {
+        Self::start_with_customers(0).await
+    }
+
+    /// With so many customers beside those that every test has.
+    pub(crate) async fn start_with_customers(more: usize) -> Self {
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("tidegate.yaml"), CONFIG).unwrap();
+        let more: String = (0..more).map(|customer| format!("  c{customer}: {{ tier: bronze }}\n")).collect();
+        std::fs::write(folder.path().join("tidegate.yaml"), CONFIG.to_owned() + &more).unwrap();
         Self::start_in(folder).await
     }
 
@@ -106,8 +113,22 @@ impl Forecaster {
         self.get(path).await.text().await.unwrap()
     }
 
-    async fn status(&self, path: &str) -> reqwest::Result<u16> {
+    pub(crate) async fn status(&self, path: &str) -> reqwest::Result<u16> {
         Ok(reqwest::get(format!("http://{}{path}", self.address)).await?.status().as_u16())
+    }
+
+    /// A metric without labels.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.text("/metrics").await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap().parse().unwrap()
+    }
+
+    /// Runs a statement on the database file, past the forecaster.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let path = self.folder.path().join("tidegate.db");
+        let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
 
     /// What the database knows of `key`, in requests offered.
@@ -197,6 +218,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     async fn connect(address: &str, first: Frame) -> Result<Self, Status> {
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        let endpoint = endpoint.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
         let mut client = SyncClient::new(endpoint.connect().await.unwrap());
         let (outbox, frames) = mpsc::channel(16);
         outbox.send(first).await.unwrap();
@@ -250,7 +272,7 @@ impl Proxy {
     }
 }
 
-/// Reports `requests` of `key` for as many steps, window by window as they pass. Returns the next report number.
+/// Reports `requests` of `key` for as many steps, window by window as they begin. Returns the next report number.
 pub(crate) async fn use_for_steps(
     proxy: &mut Proxy,
     mut seq: u64,
@@ -260,11 +282,14 @@ pub(crate) async fn use_for_steps(
 ) -> u64 {
     let mut window = now_ms() / STEP_MS * STEP_MS + STEP_MS;
     for _ in 0..steps * STEP_MS / INTERVAL_MS {
-        let wait_ms = (window + INTERVAL_MS).saturating_sub(now_ms());
+        let wait_ms = window.saturating_sub(now_ms());
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         proxy.report(&report(seq, key, window, requests)).await;
         window += INTERVAL_MS;
         seq += 1;
     }
+    // Until the last step has been closed.
+    let wait_ms = (window + STEP_MS).saturating_sub(now_ms());
+    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     seq
 }

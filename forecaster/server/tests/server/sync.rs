@@ -1,5 +1,7 @@
 //! The sync stream: who is welcomed, what counts, what is pushed.
 
+use std::time::Duration;
+
 use tidegate_core::{KeyHash, sync::Kind};
 use tidegate_proto::Frame;
 use tonic::Code;
@@ -102,21 +104,59 @@ async fn a_report_counts_once_over_resends_reconnects_and_kills() {
 }
 
 #[tokio::test]
+async fn a_report_that_cannot_be_stored_is_not_acknowledged() {
+    let forecaster = Forecaster::start().await;
+    let proxy = forecaster.connect(hello(1)).await.unwrap();
+    let report = report(1, "acme", now_ms(), 3);
+    forecaster.sql("ALTER TABLE usage RENAME TO elsewhere").await;
+    proxy.send(Kind::Report, report.encode()).await;
+    assert_eq!(proxy.end().await, Code::Unavailable);
+    assert_eq!(forecaster.status("/readyz").await.unwrap(), 503);
+
+    forecaster.sql("ALTER TABLE elsewhere RENAME TO usage").await;
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    assert_eq!(proxy.welcome.last_seq, 0);
+    proxy.report(&report).await;
+    assert_eq!(forecaster.offered("acme").await, 3);
+    assert_eq!(forecaster.status("/readyz").await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_proxy_that_reads_slowly_skips_tables() {
+    // Tables larger than the flow control window, so that they wait in the forecaster.
+    let forecaster = Forecaster::start_with_customers(12_000).await;
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    let first = proxy.table().await;
+    let before = forecaster.metric("tidegate_tables_total").await;
+    while forecaster.metric("tidegate_tables_total").await < before + 12 {
+        tokio::time::sleep(Duration::from_millis(STEP_MS)).await;
+    }
+    let newest = forecaster.metric("tidegate_table_epoch").await;
+    let mut received = 0;
+    while proxy.table().await.epoch < newest {
+        received += 1;
+    }
+    assert!(newest > first.epoch);
+    assert!(received <= 5, "{received} tables were kept for a proxy that did not read");
+}
+
+#[tokio::test]
 async fn usage_becomes_a_reservation() {
     let forecaster = Forecaster::start().await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
     use_for_steps(&mut proxy, 1, "acme", 20, 3).await;
     let acme = KeyHash::of(b"acme");
-    let reserved = loop {
+    let mut reserved = 0.0;
+    for _ in 0..50 {
         let table = proxy.table().await;
         let grants = table.keys.iter().filter(|key| key.hash == acme).flat_map(|key| &key.grants);
         let own = grants.flat_map(|grant| &grant.reservations);
         let shared = table.resources[0].tier_reservations.iter().flatten();
-        let most = own.chain(shared).map(|reservation| reservation.rate.per_s()).fold(0.0, f64::max);
-        if most > 0.0 {
-            break most;
+        reserved = own.chain(shared).map(|reservation| reservation.rate.per_s()).fold(0.0, f64::max);
+        if reserved > 0.0 {
+            break;
         }
-    };
+    }
     // About 200 requests per second were used; the contract of gold ends at 300.
     assert!((50.0..=300.0).contains(&reserved), "{reserved}");
 }

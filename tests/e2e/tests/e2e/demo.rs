@@ -1,10 +1,10 @@
 //! The demo, short: it ends by itself, its books agree, and a bad log is explained.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use tidegate_e2e::folder;
+use tidegate_e2e::{folder, process::Process, wait};
 
 use crate::world;
 
@@ -67,6 +67,43 @@ async fn a_log_is_replayed_to_the_last_token() -> Result<()> {
     let settled = entry("llm_tokens settled").context("nothing settled")?;
     assert!(settled["client"].as_u64() > Some(0) && settled["client"] == settled["database"], "{settled}");
     Ok(())
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_story_with_books_that_agree() -> Result<()> {
+    let _turn = world::turn().await?;
+    let log = folder::fresh("demo-interrupt-test")?.with_extension("log");
+    let _ = fs::remove_file(&log);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+    command.args(["--folder", "demo-interrupt-test"]);
+    let mut demo = Process::start("the demo", &mut command, &log)?;
+    let printed = |wanted: &'static str| {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        std::future::ready(Ok(text.contains(wanted).then_some(())))
+    };
+    wait::until("the first table of tiers", Duration::from_secs(40), || printed("opportunistic/s")).await?;
+    let children = children_of(demo.id())?;
+    assert_eq!(children.len(), 2, "Envoy and the forecaster");
+    demo.interrupt();
+    let status =
+        wait::until("the demo ends", Duration::from_secs(40), || std::future::ready(demo.ended())).await?;
+    let text = fs::read_to_string(&log)?;
+    assert!(status.success(), "{text}");
+    assert_eq!(text.lines().last(), Some("demo: ok"), "{text}");
+    for child in children {
+        assert!(!Path::new("/proc").join(&child).exists(), "process {child} outlived the demo");
+    }
+    Ok(())
+}
+
+/// Ids of the processes that a process has started.
+fn children_of(id: u32) -> Result<Vec<String>> {
+    let mut children = Vec::new();
+    for task in fs::read_dir(format!("/proc/{id}/task"))? {
+        let list = fs::read_to_string(task?.path().join("children"))?;
+        children.extend(list.split_whitespace().map(str::to_owned));
+    }
+    Ok(children)
 }
 
 #[tokio::test]

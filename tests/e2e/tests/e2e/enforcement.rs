@@ -50,6 +50,10 @@ async fn a_bronze_flood_is_refused_while_gold_is_served() -> Result<()> {
             .plugin_sum("tidegate_decisions_total", &[&format!(".decision.{decision}"), ".mode.enforce"]);
         assert_eq!(counted, count + extra, "{decision}");
     }
+    let metrics = rig.envoy.prometheus().await?;
+    let labels =
+        ["tidegate_decisions_total{", "decision=\"refused_pool\"", "tier=\"bronze\"", "mode=\"enforce\""];
+    assert!(metrics.lines().any(|line| labels.iter().all(|label| line.contains(label))), "Prometheus labels");
 
     // Envoy writes its access log at the latest when it ends.
     rig.envoy.process().stop()?;

@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod demo;
 mod enforcement;
+mod example;
 mod rig;
 mod settle;
 mod shadow;

@@ -31,7 +31,8 @@ pub(crate) fn find_or_install(layout: &Layout) -> Result<PathBuf> {
 fn check(envoy: &Path) -> Result<()> {
     let version = run::capture(Command::new(envoy).arg("--version"))?;
     if !version.contains("version:") {
-        bail!("{} is not Envoy: --version says {version:?}", envoy.display());
+        let said = version.lines().next().unwrap_or_default();
+        bail!("{} is not Envoy: --version says {said:?}", envoy.display());
     }
     Ok(())
 }

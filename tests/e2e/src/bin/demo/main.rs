@@ -23,7 +23,11 @@ use clap::Parser;
 use crate::script::Script;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask demo", about = "Four customers against a real Envoy, plugin and forecaster")]
+#[command(
+    name = "cargo xtask demo",
+    bin_name = "cargo xtask demo",
+    about = "Four customers against a real Envoy, plugin and forecaster"
+)]
 struct Args {
     /// End by itself, in under three minutes for the story; the exit code says whether all counts agree
     #[arg(long)]
@@ -31,8 +35,8 @@ struct Args {
     /// End after this many seconds of traffic, the first half of it for learning
     #[arg(long, value_name = "SECONDS", requires = "once", conflicts_with = "trace")]
     seconds: Option<u64>,
-    /// Replay a request log (CSV, gzip accepted) instead of the story: ts,key,resource,cost[,actual,class,region]
-    /// or t_seconds,context_tokens,generated_tokens
+    /// Replay a request log (CSV, gzip accepted) instead of the story: `ts,key,resource,cost[,actual,class,region]`
+    /// or `t_seconds,context_tokens,generated_tokens`
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Replay the log this many times faster
