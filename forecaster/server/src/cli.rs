@@ -23,6 +23,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE", default_value = "tidegate.yaml")]
         config: PathBuf,
     },
+    /// Print the public key of a signing key, for the plugin's `forecaster.public_key`.
+    Key {
+        /// The file of the signing key.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Make the key first.
+        #[arg(long)]
+        new: bool,
+    },
     /// Check a configuration file: prints what it means, or everything that is wrong with it.
     Check {
         /// The configuration file.

@@ -35,6 +35,10 @@ pub(crate) struct Config {
     pub(crate) database: PathBuf,
     /// What proxies must present, if anything.
     pub(crate) token: Option<Token>,
+    /// What clients of the HTTP API must present, if anything.
+    pub(crate) api_token: Option<Token>,
+    /// The file with the key that signs tables.
+    pub(crate) signing_key: Option<PathBuf>,
     /// Length of usage windows.
     pub(crate) report_interval_ms: u32,
     /// Usage older than this is deleted.
@@ -134,7 +138,10 @@ const KEYS: Rule = Rule {
 fn read(root: &Section<'_>, folder: &Path, environment: Environment<'_>) -> Option<Config> {
     let listen = listen(root);
     let database = folder.join(root.text("database").unwrap_or("tidegate.db"));
-    let token = token(root, environment);
+    let proxy_token = token(root, "token", environment);
+    let api_token = token(root, "api_token", environment);
+    let signing_key = root.text("signing_key").map(|path| folder.join(path));
+    check_exposure(root, listen);
     let report_interval_ms = root.number("report_interval_s", &INTERVAL).map_or(10_000, to_millis) as u32;
     let retention_days = root.number("retention_days", &DAYS).unwrap_or(30.0) as u32;
     let max_keys = root.number("max_keys", &KEYS).unwrap_or(100_000.0) as usize;
@@ -152,7 +159,9 @@ fn read(root: &Section<'_>, folder: &Path, environment: Environment<'_>) -> Opti
     Some(Config {
         listen: listen?,
         database,
-        token,
+        token: proxy_token,
+        api_token,
+        signing_key,
         report_interval_ms,
         retention_days,
         max_keys,
@@ -186,17 +195,31 @@ fn listen(root: &Section<'_>) -> Option<SocketAddr> {
     address
 }
 
-fn token(root: &Section<'_>, environment: Environment<'_>) -> Option<Token> {
-    let text = root.secret("token")?;
+/// Beyond this machine nobody may report or read without a token.
+fn check_exposure(root: &Section<'_>, listen: Option<SocketAddr>) {
+    if listen.is_some_and(|address| !address.ip().is_loopback()) {
+        for key in ["token", "api_token"] {
+            if root.secret(key).is_none() {
+                root.wrong(key, "is missing, and `listen` is open to other hosts; give a secret");
+            }
+        }
+    }
+}
+
+fn token(root: &Section<'_>, key: &'static str, environment: Environment<'_>) -> Option<Token> {
+    let text = root.secret(key)?;
     let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
         if text.is_empty() {
-            root.wrong("token", "is empty; give a secret, or leave the key out to admit every proxy");
+            root.wrong(
+                key,
+                "is empty; give a secret, or leave the key out to admit everybody on this machine",
+            );
         }
         return Some(Token(text.to_owned()));
     };
     let value = environment(name).filter(|value| !value.is_empty());
     if value.is_none() {
-        root.wrong("token", &format!("environment variable {name} is not set; set it to the secret"));
+        root.wrong(key, &format!("environment variable {name} is not set; set it to the secret"));
     }
     value.map(Token)
 }

@@ -1,5 +1,6 @@
 //! The HTTP API: JSON out, problems as `application/problem+json` (RFC 9457), one file a resource.
 
+mod access;
 mod explain;
 mod health;
 mod investment_tiers;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Router,
     extract::{Query, rejection::QueryRejection},
+    middleware::from_fn_with_state,
     routing::get,
 };
 use serde::Serialize;
@@ -26,13 +28,15 @@ type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// Every route.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let data = Router::new()
         .route("/predictUsage", get(predict_usage::get))
         .route("/investmentTiers", get(investment_tiers::get))
         .route("/resourceAvailability", get(resource_availability::get))
         .route("/v1/usage", get(usage::get))
         .route("/v1/explain", get(explain::get))
-        .route("/healthz", get(health::alive))
+        .route_layer(from_fn_with_state(Arc::clone(&app), access::check));
+    // Probes and metrics carry no key and no customer.
+    data.route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(async || Problem::not_found("there is nothing at this path"))

@@ -61,16 +61,11 @@ pub(crate) fn channel(store: Store, metrics: Arc<Metrics>) -> (Ingest, Writer) {
 
 impl Ingest {
     /// Records a report; returns once it is durable, or is known to have been before.
-    pub(crate) async fn record(
-        &self,
-        proxy: &str,
-        boot: u64,
-        report: &Report,
-    ) -> Result<Recorded, NotDurable> {
+    pub(crate) async fn record(&self, proxy: &str, report: &Report) -> Result<Recorded, NotDurable> {
         let now_ms = clock::now_ms();
         let report = NewReport {
             proxy: proxy.to_owned(),
-            boot,
+            boot: report.boot,
             seq: report.seq,
             received_at_ms: now_ms,
             windows: windows(report),

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod http;
 mod ingest;
+mod key;
 mod learn;
 mod metrics;
 mod planning;
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve { config } => serve::run(&config),
         Command::Check { config, json } => check::run(&config, json),
+        Command::Key { file, new } => key::run(&file, new).map(|()| ExitCode::SUCCESS),
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Metrics {
     pub(crate) steps: Counter,
     pub(crate) step_failures: Counter,
     pub(crate) windows_deleted: Counter,
+    /// Requests of the HTTP API without its token.
+    pub(crate) requests_unauthorized: Counter,
     pub(crate) proxies_connected: Gauge,
     pub(crate) windows_dropped: Gauge,
     pub(crate) series: Gauge,
@@ -64,6 +66,7 @@ impl Metrics {
             steps: Counter::default(),
             step_failures: Counter::default(),
             windows_deleted: Counter::default(),
+            requests_unauthorized: Counter::default(),
             proxies_connected: Gauge::default(),
             windows_dropped: Gauge::default(),
             series: Gauge::default(),
@@ -117,6 +120,8 @@ impl Metrics {
         r.register_with_unit("table", "Size of the newest table", Unit::Bytes, self.table_bytes.clone());
         let help = "Usage windows deleted because they were older than retention_days";
         r.register("windows_deleted", help, self.windows_deleted.clone());
+        let help = "Requests of the HTTP API without its token";
+        r.register("requests_unauthorized", help, self.requests_unauthorized.clone());
     }
 
     pub(crate) fn report(&self, result: &'static str) {

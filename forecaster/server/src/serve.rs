@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{app::App, config::Config, http, ingest, metrics::Metrics, steps::Steps, sync};
+use crate::{app::App, config::Config, http, ingest, key, metrics::Metrics, steps::Steps, sync};
 
 /// How long open streams and requests may take to end.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -31,6 +31,7 @@ pub(crate) fn run(path: &Path) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    let key = config.signing_key.as_deref().map(key::read).transpose()?;
     let store = Store::open(&config.database).await?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -40,11 +41,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (ingest, writer) = ingest::channel(store.clone(), Arc::clone(&metrics));
     let app = App::new(config, store.clone(), metrics, ingest);
     tracing::info!(%address, database = %app.config.database.display(), "serving HTTP API and sync stream");
-    if !address.ip().is_loopback() && app.config.token.is_none() {
-        tracing::warn!("every host that reaches this address may report usage: set `token`");
+    match &key {
+        Some(key) => {
+            tracing::info!(public_key = %key::hex(key.verifying_key().as_bytes()), "tables are signed")
+        }
+        None => {
+            tracing::warn!("tables are not signed: make a key with `tidegate key --new`, set `signing_key`")
+        }
     }
     let writer = tokio::spawn(writer.run());
-    let steps = tokio::spawn(Steps::new(Arc::clone(&app)).run());
+    let steps = tokio::spawn(Steps::new(Arc::clone(&app), key).run());
     let shutdown = app.shutdown.clone();
     tokio::spawn(await_signal(Arc::clone(&app)));
 

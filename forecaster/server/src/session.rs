@@ -61,27 +61,24 @@ pub(crate) struct Session {
     connected: Connected,
     proxy: String,
     boot: u64,
+    snapshot_epoch: u64,
 }
 
 impl Session {
     /// Hears the first frame; returns the session and the welcome to send.
-    pub(crate) async fn open(
+    pub(crate) fn open(
         app: &Arc<App>,
         kind: Option<Kind>,
         payload: &[u8],
     ) -> Result<(Self, Vec<u8>), Refusal> {
-        let opened = Self::try_open(app, kind, payload).await;
+        let opened = Self::try_open(app, kind, payload);
         if let Err(refusal) = &opened {
             app.metrics.stream_refused(refusal.label());
         }
         opened
     }
 
-    async fn try_open(
-        app: &Arc<App>,
-        kind: Option<Kind>,
-        payload: &[u8],
-    ) -> Result<(Self, Vec<u8>), Refusal> {
+    fn try_open(app: &Arc<App>, kind: Option<Kind>, payload: &[u8]) -> Result<(Self, Vec<u8>), Refusal> {
         if kind != Some(Kind::Hello) {
             return Err(Refusal::Malformed("the first frame must be a hello".to_owned()));
         }
@@ -92,25 +89,26 @@ impl Session {
         }
         check(&hello)
             .inspect_err(|refusal| tracing::warn!(proxy = hello.proxy, "refused a proxy: {refusal}"))?;
-        let last_seq = app.store.last_seq(&hello.proxy, hello.boot).await.map_err(|error| {
-            tracing::error!(%error, "cannot look up what is durable of a proxy's reports");
-            Refusal::NotDurable
-        })?;
         let proxy = Proxy {
             name: hello.proxy.clone(),
             boot: hello.boot,
             since_ms: clock::now_ms(),
             table_epoch: hello.table_epoch,
             table_error: None,
-            last_seq,
+            last_seq: 0,
             dropped: 0,
         };
         let connected = app.proxies.connect(proxy).ok_or(Refusal::TooMany)?;
         greet(app, &hello);
         let report_interval_ms = app.config.report_interval_ms;
-        let welcome = Welcome { protocol: PROTOCOL, report_interval_ms, last_seq };
-        let (proxy, boot) = (hello.proxy, hello.boot);
-        Ok((Self { app: Arc::clone(app), connected, proxy, boot }, welcome.encode()))
+        let welcome = Welcome { protocol: PROTOCOL, report_interval_ms };
+        let Hello { proxy, boot, snapshot_epoch, .. } = hello;
+        Ok((Self { app: Arc::clone(app), connected, proxy, boot, snapshot_epoch }, welcome.encode()))
+    }
+
+    /// The snapshot that the proxy had when it came, 0 for none.
+    pub(crate) const fn snapshot_epoch(&self) -> u64 {
+        self.snapshot_epoch
     }
 
     /// Hears one frame; returns the answer to send, if there is one.
@@ -137,13 +135,13 @@ impl Session {
             self.app.metrics.report("malformed");
             tracing::warn!(proxy = self.proxy, %error, "ended a stream because of a malformed report");
         })?;
-        let recorded = self.app.ingest.record(&self.proxy, self.boot, &report).await;
+        let recorded = self.app.ingest.record(&self.proxy, &report).await;
         recorded.map_err(|_| Refusal::NotDurable)?;
         self.connected.update(|proxy| {
             proxy.last_seq = proxy.last_seq.max(report.seq);
             proxy.dropped = report.dropped;
         });
-        Ok(ReportAck { seq: report.seq })
+        Ok(ReportAck { boot: report.boot, seq: report.seq })
     }
 
     fn table_ack(&self, ack: TableAck) {

@@ -3,12 +3,17 @@
 //! Learning reads a step's usage from the database, so that a restart learns exactly what a running forecaster did.
 //! A step in which nobody could report is a gap; every other step is silence for the keys without usage.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use anyhow::Context;
+use ed25519_dalek::SigningKey;
 use tidegate_store::SeriesUsage;
 
-use crate::{app::App, clock, metrics::gauge, planning};
+use crate::{app::App, clock, metrics::gauge, planning::Planner};
 
 /// Reports of a window arrive this much after its end at the latest, or are late.
 const LONGEST_GRACE_MS: u64 = 2000;
@@ -26,12 +31,14 @@ pub(crate) struct Steps {
     /// The first step that has not been learned.
     next: u64,
     cleanup_at_ms: u64,
+    planner: Arc<Mutex<Planner>>,
 }
 
 impl Steps {
-    pub(crate) fn new(app: Arc<App>) -> Self {
+    pub(crate) fn new(app: Arc<App>, key: Option<SigningKey>) -> Self {
         let step_ms = u64::from(app.config.forecast.step_ms);
-        Self { app, step_ms, next: 0, cleanup_at_ms: 0 }
+        let planner = Arc::new(Mutex::new(Planner::new(key)));
+        Self { app, step_ms, next: 0, cleanup_at_ms: 0, planner }
     }
 
     /// Runs until shutdown.
@@ -146,12 +153,13 @@ impl Steps {
     /// Forecasts, plans and hands the table to every stream.
     async fn publish(&self) -> anyhow::Result<()> {
         let epoch = self.app.store.next_epoch(clock::now_ms()).await.context("taking an epoch")?;
-        let (app, from) = (Arc::clone(&self.app), self.next);
+        let (app, planner, from) = (Arc::clone(&self.app), Arc::clone(&self.planner), self.next);
         let planned = tokio::task::spawn_blocking(move || {
             let mut learner = app.learner.blocking_write();
             learner.predict(from, usize::from(app.config.forecast.horizon_steps));
             let learner = learner.downgrade();
-            let plan = planning::make(&app.config, &learner, epoch, from, clock::now_ms());
+            let mut planner = planner.lock().unwrap_or_else(PoisonError::into_inner);
+            let plan = planner.make(&app.config, &learner, epoch, from, clock::now_ms());
             (plan, learner.series_count())
         });
         let (plan, series) = planned.await.context("planning")?;
@@ -160,8 +168,8 @@ impl Steps {
         metrics.series.set(gauge(series));
         metrics.tables.inc();
         metrics.table_epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
-        metrics.table_bytes.set(gauge(plan.bytes.len()));
-        let (keys, bytes) = (plan.table.keys.len(), plan.bytes.len());
+        metrics.table_bytes.set(gauge(plan.pushed_bytes()));
+        let (keys, bytes) = (plan.table.keys.len(), plan.pushed_bytes());
         tracing::debug!(epoch, series, keys, bytes, "published a table");
         self.app.plan.send_replace(Some(plan));
         Ok(())

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     app::App,
+    planning::{Parcel, Plan},
     session::{Refusal, Session},
 };
 
@@ -49,7 +50,7 @@ impl Sync for Adapter {
             .map_err(|_| Status::deadline_exceeded("no hello came"))??
             .ok_or_else(|| Status::invalid_argument("the stream ended before a hello came"))?;
         let (session, welcome) =
-            Session::open(&self.app, Kind::from_i32(first.kind), &first.payload).await.map_err(status)?;
+            Session::open(&self.app, Kind::from_i32(first.kind), &first.payload).map_err(status)?;
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let conversation = Conversation { app: Arc::clone(&self.app), session, inbox, outbox };
         tokio::spawn(conversation.run(welcome));
@@ -87,14 +88,15 @@ impl Conversation {
     async fn talk(&mut self) -> Option<Status> {
         let mut plans = self.app.plan.subscribe();
         plans.mark_changed();
+        // A proxy that comes back may have the snapshot still.
+        let mut snapshot_epoch = self.session.snapshot_epoch();
         loop {
             let sent = tokio::select! {
                 changed = plans.changed() => {
                     changed.ok()?;
                     let plan = plans.borrow_and_update().clone();
                     let Some(plan) = plan else { continue };
-                    self.app.metrics.tables_sent.inc();
-                    self.send(Kind::Table, plan.bytes.clone()).await
+                    self.push(&plan, &mut snapshot_epoch).await
                 }
                 frame = self.inbox.message() => {
                     let frame = frame.ok()??;
@@ -109,6 +111,27 @@ impl Conversation {
                 return Some(Status::deadline_exceeded("the proxy does not read"));
             }
         }
+    }
+
+    /// Sends the snapshot unless the proxy has it, then the newest delta on it.
+    async fn push(&self, plan: &Plan, snapshot_epoch: &mut u64) -> Result<(), Gone> {
+        if *snapshot_epoch != plan.snapshot.epoch {
+            self.send_parcel(&plan.snapshot).await?;
+            *snapshot_epoch = plan.snapshot.epoch;
+        }
+        match &plan.delta {
+            Some(delta) => self.send_parcel(delta).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_parcel(&self, parcel: &Parcel) -> Result<(), Gone> {
+        self.app.metrics.tables_sent.inc();
+        self.send(Kind::Announcement, parcel.announcement.clone()).await?;
+        for chunk in &parcel.chunks {
+            self.send(Kind::Chunk, chunk.clone()).await?;
+        }
+        Ok(())
     }
 
     async fn send(&self, kind: Kind, payload: Bytes) -> Result<(), Gone> {

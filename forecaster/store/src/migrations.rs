@@ -5,13 +5,16 @@ use sqlx::{Connection, SqliteConnection};
 use crate::Error;
 
 const MIGRATIONS: &[&[&str]] = &[&[
-    "CREATE TABLE proxies (
+    // Which reports have been counted. Several workers report through one stream, and what was not acknowledged is
+    // sent again behind newer ones, so a highest number would not do.
+    "CREATE TABLE reports (
         proxy TEXT NOT NULL,
         boot BIGINT NOT NULL,
-        last_seq BIGINT NOT NULL,
-        seen_at_ms BIGINT NOT NULL,
-        PRIMARY KEY (proxy, boot)
+        seq BIGINT NOT NULL,
+        received_at_ms BIGINT NOT NULL,
+        PRIMARY KEY (proxy, boot, seq)
     )",
+    "CREATE INDEX reports_by_time ON reports (received_at_ms)",
     // Time comes first: reports append, a step is one range, retention cuts off the beginning.
     "CREATE TABLE usage (
         window_start_ms BIGINT NOT NULL,

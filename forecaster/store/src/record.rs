@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::{
-    Counters, Error, Store, WindowUsage,
-    store::{from_db, to_db},
-};
+use crate::{Counters, Error, Store, WindowUsage, store::to_db};
 
 /// Rows of one insert: far below the database's limit of bound values, enough to make the round trip cheap.
 const ROWS_PER_INSERT: usize = 200;
@@ -19,7 +16,7 @@ const MAX_COUNT: u64 = 1 << 43;
 pub struct NewReport {
     /// The proxy's name.
     pub proxy: String,
-    /// Differs at every start of the proxy.
+    /// Differs at every start of the worker that wrote it.
     pub boot: u64,
     /// Counts the reports of one boot, from 1.
     pub seq: u64,
@@ -43,7 +40,7 @@ type Row<'a> = ((u64, &'a str, &'a str), Counters);
 impl Store {
     /// Records reports in one transaction, in order; returns one verdict for each. Once it returns, they are durable.
     ///
-    /// A report counts only if its sequence number is higher than any of the same proxy and boot before it.
+    /// Reports of the same proxy and boot may come in any order; one whose number is known already changes nothing.
     ///
     /// # Errors
     /// When the database fails: none of the reports has been recorded then.
@@ -52,7 +49,7 @@ impl Store {
         let mut verdicts = Vec::with_capacity(reports.len());
         let mut sums: BTreeMap<(u64, &str, &str), Counters> = BTreeMap::new();
         for report in reports {
-            let added = advance(&mut transaction, report).await?;
+            let added = remember(&mut transaction, report).await?;
             verdicts.push(if added { Recorded::Added } else { Recorded::Duplicate });
             if !added {
                 continue;
@@ -69,28 +66,13 @@ impl Store {
         transaction.commit().await?;
         Ok(verdicts)
     }
-
-    /// The highest report number of this proxy and boot that is durable; 0 for none.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn last_seq(&self, proxy: &str, boot: u64) -> Result<u64, Error> {
-        let last: Option<i64> =
-            sqlx::query_scalar("SELECT last_seq FROM proxies WHERE proxy = $1 AND boot = $2")
-                .bind(proxy)
-                .bind(boot.cast_signed())
-                .fetch_optional(&self.writer)
-                .await?;
-        Ok(last.map_or(0, from_db))
-    }
 }
 
-/// Remembers the report's number; false when one as high has been recorded before.
-async fn advance(connection: &mut SqliteConnection, report: &NewReport) -> Result<bool, Error> {
+/// Remembers the report's number; false when it was known already.
+async fn remember(connection: &mut SqliteConnection, report: &NewReport) -> Result<bool, Error> {
     let result = sqlx::query(
-        "INSERT INTO proxies (proxy, boot, last_seq, seen_at_ms) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (proxy, boot) DO UPDATE SET last_seq = excluded.last_seq, seen_at_ms = excluded.seen_at_ms \
-         WHERE excluded.last_seq > proxies.last_seq",
+        "INSERT INTO reports (proxy, boot, seq, received_at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (proxy, boot, seq) DO NOTHING",
     )
     .bind(report.proxy.as_str())
     .bind(report.boot.cast_signed())

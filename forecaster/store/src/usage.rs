@@ -176,7 +176,7 @@ impl Store {
             .bind(before)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("DELETE FROM proxies WHERE seen_at_ms < $1")
+        sqlx::query("DELETE FROM reports WHERE received_at_ms < $1")
             .bind(before)
             .execute(&mut *transaction)
             .await?;

@@ -109,6 +109,16 @@ fn a_misspelt_key_is_told_with_the_right_one() {
 }
 
 #[test]
+fn an_address_open_to_other_hosts_needs_both_tokens() {
+    let rest = "resources: { requests: { capacity_per_s: 5, burst: 5 } }\ntiers: { standard: {} }\n";
+    let open = format!("listen: 0.0.0.0:7080\n{rest}");
+    let told = problems(&open);
+    assert!(told.iter().any(|told| told.contains("token: is missing")), "{told:?}");
+    assert!(told.iter().any(|told| told.contains("api_token: is missing")), "{told:?}");
+    assert_eq!(problems(&format!("token: a\napi_token: b\n{open}")), Vec::<String>::new());
+}
+
+#[test]
 fn an_empty_file_and_a_wrong_shape_are_told() {
     assert_eq!(problems("").len(), 2, "{:?}", problems(""));
     assert!(!problems("- a\n- b\n").is_empty());

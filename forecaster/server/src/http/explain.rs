@@ -191,7 +191,7 @@ fn table_view(plan: &Plan, now_ms: u64) -> TableView {
         age_s: now_ms.saturating_sub(plan.made_at_ms) as f64 / 1e3,
         valid_until: rfc3339(plan.table.valid_until_ms),
         keys: plan.table.keys.len(),
-        bytes: plan.bytes.len(),
+        bytes: plan.pushed_bytes(),
     }
 }
 

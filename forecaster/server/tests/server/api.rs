@@ -41,7 +41,7 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
 async fn late_usage_counts_but_is_not_learned() {
     let forecaster = Forecaster::start().await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
-    proxy.report(&report(1, "acme", now_ms() - 60_000, 9)).await;
+    proxy.report(&report(1, 1, "acme", now_ms() - 60_000, 9)).await;
     assert_eq!(forecaster.offered("acme").await, 9);
     tokio::time::sleep(Duration::from_millis(3 * STEP_MS)).await;
     assert_eq!(forecaster.get("/predictUsage?key=acme").await.status(), 404);
@@ -110,8 +110,8 @@ async fn a_key_is_explained_in_numbers_and_sentences() {
 async fn usage_can_be_narrowed_and_mistakes_are_problems() {
     let forecaster = Forecaster::start().await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
-    proxy.report(&report(1, "acme", 1_700_000_000_000, 4)).await;
-    proxy.report(&report(2, "acme", 1_700_000_100_000, 5)).await;
+    proxy.report(&report(1, 1, "acme", 1_700_000_000_000, 4)).await;
+    proxy.report(&report(1, 2, "acme", 1_700_000_100_000, 5)).await;
     let usage = forecaster.json("/v1/usage?from=2023-11-14T22:14:00Z&to=2023-11-15T00:00:00%2B01:00").await;
     assert_eq!(
         (&usage["totals"][0]["requests_offered"], &usage["totals"][0]["windows"]),
@@ -133,4 +133,30 @@ async fn usage_can_be_narrowed_and_mistakes_are_problems() {
         assert_eq!(problem["status"], status, "{path}");
         assert!(!problem["detail"].as_str().unwrap().is_empty(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn with_an_api_token_every_route_with_data_wants_it_and_probes_do_not() {
+    let forecaster = Forecaster::start_with("api_token: letmein\n").await;
+    let client = reqwest::Client::new();
+    for path in [
+        "/predictUsage?key=acme",
+        "/investmentTiers",
+        "/resourceAvailability",
+        "/v1/usage",
+        "/v1/explain?key=acme",
+    ] {
+        assert_eq!(forecaster.status(path).await.unwrap(), 401, "{path}");
+        let refused = client.get(forecaster.url(path)).bearer_auth("guess").send().await.unwrap();
+        assert_eq!(
+            (refused.status().as_u16(), refused.headers()["www-authenticate"].to_str().unwrap()),
+            (401, "Bearer")
+        );
+        let answered = client.get(forecaster.url(path)).bearer_auth("letmein").send().await.unwrap();
+        assert_ne!(answered.status().as_u16(), 401, "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(forecaster.status(path).await.unwrap(), 200, "{path}");
+    }
+    assert_eq!(forecaster.metric("tidegate_requests_unauthorized_total").await, 10);
 }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use ed25519_dalek::VerifyingKey;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ use tidegate_core::{
     report::{Record, Report, Usage},
     sync::{Hello, Kind, PROTOCOL, ReportAck, TableAck, Welcome},
     table::Table,
+    transfer::{Announcement, Assembly, Chunk},
 };
 use tidegate_proto::{Frame, sync_client::SyncClient};
 use tokio::{sync::mpsc, time::timeout};
@@ -53,15 +55,52 @@ pub(crate) struct Forecaster {
 
 impl Forecaster {
     pub(crate) async fn start() -> Self {
-        Self::start_with_customers(0).await
+        Self::start_with("").await
     }
 
-    /// With so many customers beside those that every test has.
-    pub(crate) async fn start_with_customers(more: usize) -> Self {
+    /// With so many tiers, resources and steps that every table is large.
+    pub(crate) async fn start_wide() -> Self {
+        let numbered = |count: usize, what: &str| -> String {
+            (0..count)
+                .map(|number| format!("  {what}{number}: {{ capacity_per_s: 1, burst: 1 }}\n"))
+                .collect()
+        };
+        let resources = numbered(8, "resource");
+        let tiers = numbered(16, "tier").replace("capacity_per_s: 1, burst: 1", "weight: 1");
+        let text = format!(
+            "listen: 127.0.0.1:0\ntoken: open sesame\nreport_interval_s: 0.1\ndefault_tier: tier0\n\
+             forecast: {{ step_s: 0.2, horizon_steps: 64, season_s: 20 }}\nresources:\n{resources}tiers:\n{tiers}"
+        );
         let folder = TempDir::new().unwrap();
-        let more: String = (0..more).map(|customer| format!("  c{customer}: {{ tier: bronze }}\n")).collect();
-        std::fs::write(folder.path().join("tidegate.yaml"), CONFIG.to_owned() + &more).unwrap();
+        std::fs::write(folder.path().join("tidegate.yaml"), text).unwrap();
         Self::start_in(folder).await
+    }
+
+    /// With more configuration.
+    pub(crate) async fn start_with(more: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("tidegate.yaml"), CONFIG.to_owned() + more).unwrap();
+        Self::start_in(folder).await
+    }
+
+    /// With a key that signs tables.
+    pub(crate) async fn start_signed() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("tidegate.yaml"), format!("signing_key: tidegate.key\n{CONFIG}"))
+            .unwrap();
+        key(&folder, &["--new"]);
+        Self::start_in(folder).await
+    }
+
+    /// What `tidegate key` prints.
+    pub(crate) fn public_key(&self) -> VerifyingKey {
+        let text = key(&self.folder, &[]);
+        let byte = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
+        VerifyingKey::from_bytes(&std::array::from_fn(byte)).unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// Starts on what an earlier one left behind.
@@ -100,7 +139,7 @@ impl Forecaster {
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
-        reqwest::get(format!("http://{}{path}", self.address)).await.unwrap()
+        reqwest::get(self.url(path)).await.unwrap()
     }
 
     pub(crate) async fn json(&self, path: &str) -> Value {
@@ -114,7 +153,7 @@ impl Forecaster {
     }
 
     pub(crate) async fn status(&self, path: &str) -> reqwest::Result<u16> {
-        Ok(reqwest::get(format!("http://{}{path}", self.address)).await?.status().as_u16())
+        Ok(reqwest::get(self.url(path)).await?.status().as_u16())
     }
 
     /// A metric without labels.
@@ -154,6 +193,14 @@ impl Drop for Forecaster {
     }
 }
 
+fn key(folder: &TempDir, options: &[&str]) -> String {
+    let file = folder.path().join("tidegate.key");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let output = command.arg("key").arg(file).args(options).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Starts the process and waits until its log says where it listens.
 fn spawn(folder: &TempDir) -> (Child, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_tidegate"))
@@ -183,6 +230,7 @@ pub(crate) fn hello(boot: u64) -> Hello {
         boot,
         token: TOKEN.to_owned(),
         table_epoch: 0,
+        snapshot_epoch: 0,
         table_format: Table::FORMAT,
         report_format: Report::FORMAT,
         resources: vec!["requests".to_owned()],
@@ -190,7 +238,7 @@ pub(crate) fn hello(boot: u64) -> Hello {
 }
 
 /// A report about one key: `requests` admitted in the window that began at `window_start_ms`.
-pub(crate) fn report(seq: u64, key: &str, window_start_ms: u64, requests: u64) -> Report {
+pub(crate) fn report(boot: u64, seq: u64, key: &str, window_start_ms: u64, requests: u64) -> Report {
     let usage = Usage {
         requests_offered: requests,
         requests_admitted: requests,
@@ -200,6 +248,7 @@ pub(crate) fn report(seq: u64, key: &str, window_start_ms: u64, requests: u64) -
         ..Usage::default()
     };
     Report {
+        boot,
         seq,
         resources: vec!["requests".to_owned()],
         keys: vec![key.to_owned()],
@@ -213,6 +262,7 @@ pub(crate) struct Proxy {
     outbox: mpsc::Sender<Frame>,
     inbox: Streaming<Frame>,
     pub(crate) welcome: Welcome,
+    assembly: Assembly,
 }
 
 impl Proxy {
@@ -227,7 +277,7 @@ impl Proxy {
         let frame = timeout(PATIENCE, inbox.message()).await.unwrap()?.unwrap();
         assert_eq!(frame.kind, Kind::Welcome as i32);
         let welcome = Welcome::decode(&frame.payload).unwrap();
-        Ok(Self { outbox, inbox, welcome })
+        Ok(Self { outbox, inbox, welcome, assembly: Assembly::new(None) })
     }
 
     pub(crate) async fn send(&self, kind: Kind, payload: Vec<u8>) {
@@ -244,19 +294,32 @@ impl Proxy {
         }
     }
 
+    /// From now on tables must be signed by this key.
+    pub(crate) fn verify_with(&mut self, key: &VerifyingKey) {
+        self.assembly = Assembly::new(Some(*key));
+    }
+
+    /// The next table, put together and verified as a proxy does.
     pub(crate) async fn table(&mut self) -> Table {
-        Table::decode(&self.next(Kind::Table).await).unwrap()
+        let announcement = Announcement::decode(&self.next(Kind::Announcement).await).unwrap();
+        self.assembly.announce(&announcement).unwrap();
+        loop {
+            let chunk = Chunk::decode(&self.next(Kind::Chunk).await).unwrap();
+            if let Some(table) = self.assembly.add(&chunk).unwrap() {
+                return Table::decode(&table).unwrap();
+            }
+        }
     }
 
     /// Sends a report and waits until it is durable.
     pub(crate) async fn report(&mut self, report: &Report) {
         self.send(Kind::Report, report.encode()).await;
         let ack = ReportAck::decode(&self.next(Kind::ReportAck).await).unwrap();
-        assert_eq!(ack.seq, report.seq);
+        assert_eq!((ack.boot, ack.seq), (report.boot, report.seq));
     }
 
     pub(crate) async fn ack(&self, epoch: u64, error: Option<&str>) {
-        let ack = TableAck { epoch, error: error.map(str::to_owned) };
+        let ack = TableAck { epoch, snapshot_epoch: epoch, error: error.map(str::to_owned) };
         self.send(Kind::TableAck, ack.encode()).await;
     }
 
@@ -284,7 +347,7 @@ pub(crate) async fn use_for_steps(
     for _ in 0..steps * STEP_MS / INTERVAL_MS {
         let wait_ms = window.saturating_sub(now_ms());
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        proxy.report(&report(seq, key, window, requests)).await;
+        proxy.report(&report(1, seq, key, window, requests)).await;
         window += INTERVAL_MS;
         seq += 1;
     }

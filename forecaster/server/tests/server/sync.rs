@@ -12,7 +12,7 @@ use crate::rig::{Forecaster, INTERVAL_MS, STEP_MS, hello, now_ms, report, use_fo
 async fn a_proxy_is_welcomed_and_gets_a_table_at_once_and_after_each_step() {
     let forecaster = Forecaster::start().await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
-    assert_eq!((u64::from(proxy.welcome.report_interval_ms), proxy.welcome.last_seq), (INTERVAL_MS, 0));
+    assert_eq!(u64::from(proxy.welcome.report_interval_ms), INTERVAL_MS);
 
     let first = proxy.table().await;
     assert!(first.starts_at_ms <= now_ms() && now_ms() < first.valid_until_ms);
@@ -38,7 +38,7 @@ async fn who_does_not_fit_is_refused_with_a_sentence() {
     let mut unreadable = hello(1).encode();
     unreadable[3] += 1;
     let unreadable = Frame { kind: Kind::Hello as i32, payload: unreadable.into() };
-    let no_hello = Frame { kind: Kind::Report as i32, payload: report(1, "acme", 0, 1).encode().into() };
+    let no_hello = Frame { kind: Kind::Report as i32, payload: report(1, 1, "acme", 0, 1).encode().into() };
 
     let frame = |hello: tidegate_core::sync::Hello| Frame {
         kind: Kind::Hello as i32,
@@ -72,7 +72,7 @@ async fn a_malformed_report_ends_the_stream_and_counts_nothing() {
 async fn a_report_counts_once_over_resends_reconnects_and_kills() {
     let forecaster = Forecaster::start().await;
     let window = now_ms() / INTERVAL_MS * INTERVAL_MS;
-    let (first, second) = (report(1, "acme", window, 7), report(2, "acme", window, 5));
+    let (first, second) = (report(42, 1, "acme", window, 7), report(42, 2, "acme", window, 5));
 
     let mut proxy = forecaster.connect(hello(42)).await.unwrap();
     proxy.report(&first).await;
@@ -80,7 +80,6 @@ async fn a_report_counts_once_over_resends_reconnects_and_kills() {
     assert_eq!(forecaster.offered("acme").await, 7);
 
     let mut again = forecaster.connect(hello(42)).await.unwrap();
-    assert_eq!(again.welcome.last_seq, 1);
     again.report(&first).await;
     again.report(&second).await;
     assert_eq!(forecaster.offered("acme").await, 12);
@@ -90,14 +89,11 @@ async fn a_report_counts_once_over_resends_reconnects_and_kills() {
     let forecaster = Forecaster::start_in(folder).await;
     assert_eq!(forecaster.offered("acme").await, 12);
     let mut proxy = forecaster.connect(hello(42)).await.unwrap();
-    assert_eq!(proxy.welcome.last_seq, 2);
     proxy.report(&second).await;
     assert_eq!(forecaster.offered("acme").await, 12);
 
-    // Another boot of the proxy counts from one again.
-    let mut reborn = forecaster.connect(hello(43)).await.unwrap();
-    assert_eq!(reborn.welcome.last_seq, 0);
-    reborn.report(&first).await;
+    // Another worker, or another start of it, counts from one again, through whichever stream.
+    proxy.report(&report(43, 1, "acme", window, 7)).await;
     assert_eq!(forecaster.offered("acme").await, 19);
     let metrics = forecaster.text("/metrics").await;
     assert!(metrics.contains("tidegate_reports_total{result=\"duplicate\"} 1"), "{metrics}");
@@ -107,7 +103,7 @@ async fn a_report_counts_once_over_resends_reconnects_and_kills() {
 async fn a_report_that_cannot_be_stored_is_not_acknowledged() {
     let forecaster = Forecaster::start().await;
     let proxy = forecaster.connect(hello(1)).await.unwrap();
-    let report = report(1, "acme", now_ms(), 3);
+    let report = report(1, 1, "acme", now_ms(), 3);
     forecaster.sql("ALTER TABLE usage RENAME TO elsewhere").await;
     proxy.send(Kind::Report, report.encode()).await;
     assert_eq!(proxy.end().await, Code::Unavailable);
@@ -115,7 +111,6 @@ async fn a_report_that_cannot_be_stored_is_not_acknowledged() {
 
     forecaster.sql("ALTER TABLE elsewhere RENAME TO usage").await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
-    assert_eq!(proxy.welcome.last_seq, 0);
     proxy.report(&report).await;
     assert_eq!(forecaster.offered("acme").await, 3);
     assert_eq!(forecaster.status("/readyz").await.unwrap(), 200);
@@ -123,12 +118,12 @@ async fn a_report_that_cannot_be_stored_is_not_acknowledged() {
 
 #[tokio::test]
 async fn a_proxy_that_reads_slowly_skips_tables() {
-    // Tables larger than the flow control window, so that they wait in the forecaster.
-    let forecaster = Forecaster::start_with_customers(12_000).await;
+    // A few tables fill the flow control window; then they wait in the forecaster.
+    let forecaster = Forecaster::start_wide().await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
     let first = proxy.table().await;
     let before = forecaster.metric("tidegate_tables_total").await;
-    while forecaster.metric("tidegate_tables_total").await < before + 12 {
+    while forecaster.metric("tidegate_tables_total").await < before + 20 {
         tokio::time::sleep(Duration::from_millis(STEP_MS)).await;
     }
     let newest = forecaster.metric("tidegate_table_epoch").await;
@@ -137,7 +132,7 @@ async fn a_proxy_that_reads_slowly_skips_tables() {
         received += 1;
     }
     assert!(newest > first.epoch);
-    assert!(received <= 5, "{received} tables were kept for a proxy that did not read");
+    assert!(received <= 10, "{received} tables were kept for a proxy that did not read");
 }
 
 #[tokio::test]
@@ -165,8 +160,19 @@ async fn usage_becomes_a_reservation() {
 async fn sigterm_ends_streams_and_process_in_order() {
     let mut forecaster = Forecaster::start().await;
     let mut proxy = forecaster.connect(hello(1)).await.unwrap();
-    proxy.report(&report(1, "acme", now_ms(), 1)).await;
+    proxy.report(&report(1, 1, "acme", now_ms(), 1)).await;
     let (ended_well, code) = tokio::join!(forecaster.terminate(), proxy.end());
     assert!(ended_well);
     assert_eq!(code, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_signed_table_is_verified_with_the_key_that_the_command_prints() {
+    let forecaster = Forecaster::start_signed().await;
+    let key = forecaster.public_key();
+    let mut proxy = forecaster.connect(hello(1)).await.unwrap();
+    proxy.verify_with(&key);
+    let first = proxy.table().await;
+    let second = proxy.table().await;
+    assert!(second.epoch > first.epoch);
 }
