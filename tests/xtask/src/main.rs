@@ -56,7 +56,7 @@ struct Passed {
 
 impl Passed {
     /// As they were typed: a leading `--` means something to cargo test, and clap takes it away.
-    fn as_typed(self) -> Vec<String> {
+    fn into_typed(self) -> Vec<String> {
         let typed: Vec<String> = env::args().collect();
         let escaped = typed.iter().nth_back(self.args.len()).is_some_and(|arg| arg == "--");
         if escaped { std::iter::once("--".to_owned()).chain(self.args).collect() } else { self.args }
@@ -85,8 +85,8 @@ fn dispatch(command: Command) -> Result<()> {
             println!("{}", setup::envoy::find_or_install(&layout)?.display());
             Ok(())
         }
-        Command::Demo { passed } => demo::demo(&layout, &passed.as_typed()),
-        Command::Test { passed } => test::test(&layout, &passed.as_typed()),
+        Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
+        Command::Test { passed } => test::test(&layout, &passed.into_typed()),
         Command::Ci => ci::ci(&layout),
     }
 }
