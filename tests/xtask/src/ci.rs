@@ -76,9 +76,15 @@ fn test(layout: &Layout) -> Result<Outcome> {
 }
 
 fn document(layout: &Layout) -> Result<Outcome> {
-    run::run(
-        run::cargo().current_dir(layout.root()).env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--no-deps"]),
-    )?;
+    let doc = |args: &[&str]| {
+        let mut cargo = run::cargo();
+        cargo.current_dir(layout.root()).env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--no-deps"]);
+        run::run(cargo.args(args))
+    };
+    doc(&[])?;
+    if wasm::native_toolchain_has_target(layout) {
+        doc(&["-p", "tidegate-envoy", "--target", wasm::TARGET])?;
+    }
     Ok(Outcome::Passed)
 }
 

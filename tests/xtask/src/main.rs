@@ -11,10 +11,10 @@ mod run;
 mod setup;
 mod test;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::{layout::Layout, setup::wasm};
 
@@ -34,19 +34,33 @@ enum Command {
     /// Four customers against a real Envoy, plugin and forecaster, in your terminal
     #[command(disable_help_flag = true)]
     Demo {
-        /// Passed on: --once, --trace FILE, --speed N, --help
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
+        #[command(flatten)]
+        passed: Passed,
     },
     /// All tests of the workspace, end-to-end ones included
     #[command(disable_help_flag = true)]
     Test {
-        /// Passed on to cargo test
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
+        #[command(flatten)]
+        passed: Passed,
     },
     /// What continuous integration runs: format, lints, tests, documentation, fallback toolchain
     Ci,
+}
+
+/// Arguments that are somebody else's.
+#[derive(Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+impl Passed {
+    /// As they were typed: a leading `--` means something to cargo test, and clap takes it away.
+    fn into_typed(self) -> Vec<String> {
+        let typed: Vec<String> = env::args().collect();
+        let escaped = typed.iter().nth_back(self.args.len()).is_some_and(|arg| arg == "--");
+        if escaped { std::iter::once("--".to_owned()).chain(self.args).collect() } else { self.args }
+    }
 }
 
 fn main() -> ExitCode {
@@ -71,8 +85,8 @@ fn dispatch(command: Command) -> Result<()> {
             println!("{}", setup::envoy::find_or_install(&layout)?.display());
             Ok(())
         }
-        Command::Demo { args } => demo::demo(&layout, &args),
-        Command::Test { args } => test::test(&layout, &args),
+        Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
+        Command::Test { passed } => test::test(&layout, &passed.into_typed()),
         Command::Ci => ci::ci(&layout),
     }
 }

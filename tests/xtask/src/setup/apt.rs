@@ -1,6 +1,6 @@
 //! Debian packages, installed only where that needs no questions: as root, with apt-get at hand.
 
-use std::{os::unix::fs::MetadataExt, process::Command};
+use std::{io, os::unix::fs::MetadataExt, process::Command};
 
 use anyhow::{Context, Result, bail};
 
@@ -27,7 +27,7 @@ pub(crate) fn ensure(packages: &[&str]) -> Result<()> {
     }
     // The lists of a fresh machine are empty or old: only fetch them when the first try says so.
     if install(&missing).is_err() {
-        run::run(Command::new("apt-get").args(["-q", "update"]))?;
+        run::run(apt_get().args(["-q", "update"]))?;
         install(&missing).with_context(|| format!("Debian packages {names}"))?;
     }
     Ok(())
@@ -39,7 +39,12 @@ fn installed(package: &str) -> bool {
 }
 
 fn install(packages: &[&str]) -> Result<()> {
+    run::run(apt_get().args(["-q", "-y", "--no-install-recommends", "install"]).args(packages))
+}
+
+/// Asks nothing, and leaves standard output to the command that needs the packages.
+fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    run::run(command.args(["-q", "-y", "--no-install-recommends", "install"]).args(packages))
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdout(io::stderr());
+    command
 }

