@@ -32,6 +32,19 @@ impl Envoy {
         Self::start_with(binary, &config.to_yaml(), config.listen, config.admin, folder).await
     }
 
+    /// Like [`Self::start`], with so many worker threads.
+    ///
+    /// # Errors
+    /// When Envoy does not serve, with the end of its log.
+    pub async fn start_workers(
+        binary: &Path,
+        config: &EnvoyConfig,
+        workers: u32,
+        folder: &Path,
+    ) -> Result<Self> {
+        Self::launch(binary, &config.to_yaml(), (config.listen, config.admin), workers, folder).await
+    }
+
     /// Like [`Self::start`], with a configuration file as it is, which listens at `listen` and `admin`.
     ///
     /// # Errors
@@ -43,11 +56,21 @@ impl Envoy {
         admin: SocketAddr,
         folder: &Path,
     ) -> Result<Self> {
+        Self::launch(binary, yaml, (listen, admin), 1, folder).await
+    }
+
+    async fn launch(
+        binary: &Path,
+        yaml: &str,
+        (listen, admin): (SocketAddr, SocketAddr),
+        workers: u32,
+        folder: &Path,
+    ) -> Result<Self> {
         let path = folder::write(folder, "envoy.yaml", yaml)?;
         let mut command = Command::new(binary);
         command.current_dir(folder).arg("--config-path").arg(&path).args([
             "--concurrency",
-            "1",
+            &workers.to_string(),
             "--use-dynamic-base-id",
             "--log-level",
             "info",

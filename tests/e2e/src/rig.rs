@@ -58,6 +58,14 @@ impl Rig {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start(plan: &Plan) -> Result<Self> {
+        Self::start_workers(plan, 1).await
+    }
+
+    /// Like [`Self::start`], with so many worker threads in Envoy.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start_workers(plan: &Plan, workers: u32) -> Result<Self> {
         let binaries = Binaries::find()?;
         let folder = folder::fresh(&plan.folder)?;
         let upstream = Upstream::start(plan.upstream_delay).await?;
@@ -76,7 +84,7 @@ impl Rig {
             }),
             access_log: true,
         };
-        let envoy = Envoy::start(&binaries.envoy, &config, &folder).await?;
+        let envoy = Envoy::start_workers(&binaries.envoy, &config, workers, &folder).await?;
         let client = Client::new(envoy.listen());
         Ok(Self { envoy, forecaster, upstream, client, folder })
     }
