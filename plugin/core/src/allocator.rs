@@ -39,7 +39,7 @@ use self::{
 use crate::{
     clock::Clock,
     report::Report,
-    units::{Amount, MicroRate, Rate, Timestamp},
+    units::{Amount, MicroRate, Rate, Share, Timestamp},
 };
 
 /// What an allocator is built from, before any table.
@@ -79,10 +79,9 @@ impl SafeBudget {
     /// Far above any real load, and still within the arithmetic: 10⁹ tokens/s, 2⁴⁰ tokens.
     const UNLIMITED: Self = Self { capacity: MicroRate(1_000_000_000_000_000), burst: 1 << 40 };
 
-    /// The part of one of `workers`: never rounded down to nothing.
-    fn part(self, workers: u32) -> Self {
-        let workers = u64::from(workers.max(1));
-        Self { capacity: self.capacity.part(workers), burst: (self.burst / workers).max(self.burst.min(1)) }
+    /// A part of it: never rounded down to nothing.
+    fn part(self, share: Share) -> Self {
+        Self { capacity: self.capacity.part(share), burst: share.of(self.burst).max(self.burst.min(1)) }
     }
 }
 
@@ -101,8 +100,9 @@ pub enum TableState {
 #[derive(Debug)]
 pub struct Allocator {
     clock: Clock,
-    /// How many workers share the budget.
-    workers: u32,
+    /// What this worker has of every budget.
+    share: Share,
+    requests: u64,
     policy: Policy,
     resources: Vec<ResourceState>,
     keys: Keys,
@@ -148,7 +148,8 @@ impl Allocator {
             .collect();
         let mut allocator = Self {
             clock: Clock::new(now),
-            workers: 1,
+            share: Share::WHOLE,
+            requests: 0,
             policy: Policy::absent(),
             keys: Keys::new(resources.len(), setup.max_unknown_keys),
             receipts: Receipts::new(setup.max_receipts, setup.receipt_ttl_ms),
@@ -168,19 +169,30 @@ impl Allocator {
         next
     }
 
-    /// Takes an equal part of every budget: one of `workers` that share them. The table in force has to be applied
-    /// again then, and may be.
-    pub fn set_share(&mut self, workers: u32, now: Timestamp) {
-        let workers = workers.max(1);
-        if workers == self.workers {
+    /// Takes a part of every budget; the other workers have the rest. The table in force has to be applied again
+    /// then, and may be.
+    pub fn set_share(&mut self, share: Share, now: Timestamp) {
+        if share == self.share {
             return;
         }
         let now = self.begin(now, u32::MAX);
-        self.workers = workers;
+        self.share = share;
         (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);
         for resource in &mut self.resources {
-            resource.set_capacity(self.policy.state, workers, now);
+            resource.set_capacity(self.policy.state, share, now);
         }
+    }
+
+    /// What this worker has of every budget.
+    #[must_use]
+    pub const fn share(&self) -> Share {
+        self.share
+    }
+
+    /// Requests decided since the beginning.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Does what is due by `now` without a request: expires receipts, credits overflow, moves to the current step.

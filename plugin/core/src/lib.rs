@@ -29,5 +29,5 @@ pub use allocator::{
     Admission, Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, ResourceSetup,
     SafeBudget, Setup, Source, TableState,
 };
-pub use units::{Amount, KeyHash, Rate, Timestamp};
+pub use units::{Amount, KeyHash, Rate, Share, Timestamp};
 pub use wire::WireError;

@@ -14,7 +14,7 @@ pub use check::{MAX_KEYS, MAX_RESOURCES, MAX_STEPS, MAX_TIERS, TableError};
 pub use delta::Baseline;
 
 use crate::{
-    units::{KeyHash, MicroRate},
+    units::{KeyHash, MicroRate, Share},
     wire::Envelope,
 };
 
@@ -132,23 +132,22 @@ impl Table {
     /// The table format that this build reads and writes.
     pub const FORMAT: u8 = 1;
 
-    /// Leaves one of `workers` equal parts of every budget, contract and reservation.
-    pub(crate) fn divide(&mut self, workers: u32) {
-        let workers = u64::from(workers);
-        if workers <= 1 {
+    /// Leaves one part of every budget, contract and reservation.
+    pub(crate) fn divide(&mut self, share: Share) {
+        if share == Share::WHOLE {
             return;
         }
-        let whole = |tokens: &mut u64| *tokens = (*tokens / workers).max((*tokens).min(1));
+        let whole = |tokens: &mut u64| *tokens = share.of(*tokens).max((*tokens).min(1));
         let contracts = self.tiers.iter_mut().flat_map(|tier| &mut tier.contracts).flatten();
         let own =
             self.keys.iter_mut().flat_map(|key| &mut key.grants).filter_map(|grant| grant.contract.as_mut());
         for contract in contracts.chain(own) {
-            contract.rate = contract.rate.part(workers);
+            contract.rate = contract.rate.part(share);
             whole(&mut contract.burst);
         }
         for resource in &mut self.resources {
-            resource.capacity = resource.capacity.part(workers);
-            resource.safe_capacity = resource.safe_capacity.part(workers);
+            resource.capacity = resource.capacity.part(share);
+            resource.safe_capacity = resource.safe_capacity.part(share);
             whole(&mut resource.burst);
         }
         let shared = self.resources.iter_mut().flat_map(|resource| &mut resource.tier_reservations).flatten();
@@ -156,8 +155,8 @@ impl Table {
             self.keys.iter_mut().flat_map(|key| &mut key.grants).flat_map(|grant| &mut grant.reservations);
         for reservation in shared.chain(own) {
             // Rounded down, so that the parts of reservations fit into the parts of budgets.
-            reservation.rate.0 /= workers;
-            reservation.depth /= workers;
+            reservation.rate.0 = share.of(reservation.rate.0);
+            reservation.depth = share.of(reservation.depth);
         }
     }
 

@@ -146,16 +146,44 @@ impl MicroRate {
         if micro > 0.0 { Self(micro as u64) } else { Self(0) }
     }
 
-    /// One of `parts` equal parts; never rounded down to nothing.
+    /// A part of it; never rounded down to nothing.
     #[must_use]
-    pub fn part(self, parts: u64) -> Self {
-        Self((self.0 / parts.max(1)).max(self.0.min(1)))
+    pub fn part(self, share: Share) -> Self {
+        Self(share.of(self.0).max(self.0.min(1)))
     }
 
     /// Tokens per second.
     #[must_use]
     pub fn per_s(self) -> f64 {
         self.0 as f64 / 1e6
+    }
+}
+
+/// A part of a whole, in 1/65536; what one worker has of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u32);
+
+impl Share {
+    /// Everything.
+    pub const WHOLE: Self = Self(1 << 16);
+
+    /// `part` of `whole`, rounded down but never to nothing; everything when `part` is the larger.
+    #[must_use]
+    pub fn new(part: u64, whole: u64) -> Self {
+        let units = (u128::from(part) << 16) / u128::from(whole.max(1));
+        Self(u32::try_from(units).unwrap_or(u32::MAX).clamp(1, Self::WHOLE.0))
+    }
+
+    /// This part of `amount`, rounded down.
+    #[must_use]
+    pub fn of(self, amount: u64) -> u64 {
+        ((u128::from(amount) * u128::from(self.0)) >> 16) as u64
+    }
+
+    /// How far apart two shares are, as a part of the whole.
+    #[must_use]
+    pub const fn distance(self, other: Self) -> Self {
+        Self(self.0.abs_diff(other.0))
     }
 }
 

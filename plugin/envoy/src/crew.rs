@@ -3,9 +3,12 @@
 //! Each VM that has seen a request is a member, by an entry in shared data that it renews. The oldest member alive
 //! leads. An entry that is not renewed is dropped, so when the leader's VM dies the next oldest takes over; two leaders for
 //! a moment do no harm, since tables carry epochs and reports are counted once.
+//!
+//! An entry also tells how many requests its worker has had lately. Envoy spreads connections, not requests, so equal parts
+//! of a budget would lie idle at one worker and be missed at another: parts follow the requests.
 
 use proxy_wasm::hostcalls;
-use tidegate_core::Timestamp;
+use tidegate_core::{Share, Timestamp};
 
 /// How often a member renews its entry.
 const BEAT_MS: u64 = 250;
@@ -13,15 +16,29 @@ const BEAT_MS: u64 = 250;
 const LIFETIME_MS: u64 = 1_500;
 /// Attempts to write while other members write.
 const ATTEMPTS: usize = 8;
-const ENTRY_BYTES: usize = 16;
+const ENTRY_BYTES: usize = 24;
+/// A worker without requests keeps this part of an equal share, to begin with when some come.
+const IDLE_PART: u64 = 8;
+
+/// One worker as the others see it.
+#[derive(Clone, Copy)]
+struct Member {
+    id: u64,
+    beat_ms: u64,
+    /// Requests per beat, smoothed.
+    load: u64,
+}
 
 /// One VM's membership.
 pub(crate) struct Crew {
     shared_key: String,
     /// 0 until joined.
     id: u64,
-    members: Vec<(u64, u64)>,
+    members: Vec<Member>,
     next_beat: Timestamp,
+    /// Requests counted up to the last beat, and per beat, smoothed.
+    requests: u64,
+    load: u64,
 }
 
 impl Crew {
@@ -31,6 +48,8 @@ impl Crew {
             id: 0,
             members: Vec::new(),
             next_beat: Timestamp::default(),
+            requests: 0,
+            load: 0,
         }
     }
 
@@ -44,11 +63,11 @@ impl Crew {
     }
 
     pub(crate) fn is_leader(&self) -> bool {
-        self.members.first().is_some_and(|(id, _)| *id == self.id)
+        self.leader() == self.id && self.is_member()
     }
 
     pub(crate) fn leader(&self) -> u64 {
-        self.members.first().map_or(0, |(id, _)| *id)
+        self.members.first().map_or(0, |leader| leader.id)
     }
 
     /// How many workers share the budget; at least 1.
@@ -57,47 +76,64 @@ impl Crew {
     }
 
     pub(crate) fn colleagues(&self) -> Vec<u64> {
-        self.members.iter().map(|(id, _)| *id).filter(|id| *id != self.id).collect()
+        self.members.iter().map(|member| member.id).filter(|id| *id != self.id).collect()
+    }
+
+    /// This worker's part of every budget: by the requests it has of all.
+    pub(crate) fn share(&self) -> Share {
+        let size = u64::from(self.size());
+        if size == 1 {
+            return Share::WHOLE;
+        }
+        let total: u64 = self.members.iter().map(|member| member.load).sum();
+        let own = self.members.iter().find(|member| member.id == self.id).map_or(0, |member| member.load);
+        // An equal share of an eighth, and of the rest what its requests are worth.
+        let by_load = if total == 0 { 1 } else { own * size };
+        let unit = if total == 0 { 1 } else { total };
+        Share::new(unit + (IDLE_PART - 1) * by_load, IDLE_PART * unit * size)
     }
 
     /// Becomes a member, younger than all others.
     pub(crate) fn join(&mut self, now: Timestamp) {
         self.update(now, |members| {
-            let youngest = members.iter().map(|(id, _)| *id).max().unwrap_or(0);
+            let youngest = members.iter().map(|member| member.id).max().unwrap_or(0);
             now.nanos().max(youngest + 1)
         });
     }
 
-    /// Renews this worker's entry when it is time. True when the crew has changed.
-    pub(crate) fn beat(&mut self, now: Timestamp) -> bool {
+    /// Renews this worker's entry when it is time, telling how many requests it has had since the beginning. True
+    /// when the crew or what it has to do has changed.
+    pub(crate) fn beat(&mut self, requests: u64, now: Timestamp) -> bool {
         if !self.is_member() || now < self.next_beat {
             return false;
         }
-        self.refresh(now)
+        let fresh = requests.wrapping_sub(self.requests);
+        self.requests = requests;
+        // Whole requests per beat would round small loads away.
+        self.load = self.load.saturating_mul(3).saturating_add(fresh.saturating_mul(1_000)) / 4;
+        self.refresh(now);
+        true
     }
 
-    /// Renews this worker's entry now. True when the crew has changed.
-    pub(crate) fn refresh(&mut self, now: Timestamp) -> bool {
-        let ids = |members: &[(u64, u64)]| -> Vec<u64> { members.iter().map(|(id, _)| *id).collect() };
-        let before = ids(&self.members);
+    /// Renews this worker's entry now.
+    pub(crate) fn refresh(&mut self, now: Timestamp) {
         let id = self.id;
         self.update(now, |_| id);
-        ids(&self.members) != before
     }
 
     /// Reads the entries, drops the silent, writes this worker's under `choose`'s id; again if another was faster.
-    fn update(&mut self, now: Timestamp, choose: impl Fn(&[(u64, u64)]) -> u64) {
+    fn update(&mut self, now: Timestamp, choose: impl Fn(&[Member]) -> u64) {
         let now_ms = now.millis();
         self.next_beat = now.plus(BEAT_MS * 1_000_000);
         for _ in 0..ATTEMPTS {
             let (bytes, cas) = hostcalls::get_shared_data(&self.shared_key).unwrap_or_default();
             let mut members = decode(&bytes.unwrap_or_default());
             // A beat from the future is from before the clock was set back.
-            members.retain(|(_, beat_ms)| now_ms.abs_diff(*beat_ms) < LIFETIME_MS);
+            members.retain(|member| now_ms.abs_diff(member.beat_ms) < LIFETIME_MS);
             let id = choose(&members);
-            members.retain(|(member, _)| *member != id);
-            members.push((id, now_ms));
-            members.sort_unstable();
+            members.retain(|member| member.id != id);
+            members.push(Member { id, beat_ms: now_ms, load: self.load });
+            members.sort_unstable_by_key(|member| member.id);
             let written = hostcalls::set_shared_data(&self.shared_key, Some(&encode(&members)), cas);
             if written.is_ok() {
                 (self.id, self.members) = (id, members);
@@ -107,20 +143,20 @@ impl Crew {
         // Without shared data a worker is alone.
         if self.id == 0 {
             self.id = choose(&[]);
-            self.members = vec![(self.id, now_ms)];
+            self.members = vec![Member { id: self.id, beat_ms: now_ms, load: self.load }];
         }
     }
 }
 
-fn encode(members: &[(u64, u64)]) -> Vec<u8> {
-    members.iter().flat_map(|(id, beat_ms)| [id.to_le_bytes(), beat_ms.to_le_bytes()].concat()).collect()
+fn encode(members: &[Member]) -> Vec<u8> {
+    let numbers = members.iter().flat_map(|member| [member.id, member.beat_ms, member.load]);
+    numbers.flat_map(u64::to_le_bytes).collect()
 }
 
-fn decode(bytes: &[u8]) -> Vec<(u64, u64)> {
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
-    let entry = |entry: &[u8]| {
-        let (id, beat_ms) = entry.split_at_checked(ENTRY_BYTES / 2)?;
-        Some((number(id)?, number(beat_ms)?))
+fn decode(bytes: &[u8]) -> Vec<Member> {
+    let member = |entry: &[u8]| {
+        let mut numbers = entry.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
+        Some(Member { id: numbers.next()?, beat_ms: numbers.next()?, load: numbers.next()? })
     };
-    bytes.chunks_exact(ENTRY_BYTES).filter_map(entry).collect()
+    bytes.chunks_exact(ENTRY_BYTES).filter_map(member).collect()
 }

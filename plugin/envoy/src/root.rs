@@ -110,7 +110,8 @@ impl RootContext for Root {
                 return;
             }
             let leader = state.crew.leader();
-            if state.crew.beat(now) {
+            let requests = state.gate.allocator().requests();
+            if state.crew.beat(requests, now) {
                 state.share(now);
             }
             state.gate.allocator_mut().advance(now);
@@ -131,9 +132,8 @@ impl RootContext for Root {
                     Note::Acknowledged(seq) => state.courier.acknowledged(seq),
                     Note::Table => state.load_tables(now),
                     Note::Crew => {
-                        if state.crew.refresh(now) {
-                            state.share(now);
-                        }
+                        state.crew.refresh(now);
+                        state.share(now);
                     }
                 }
             }

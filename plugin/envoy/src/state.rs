@@ -6,7 +6,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use proxy_wasm::types::LogLevel;
-use tidegate_core::{TableState, Timestamp, config::Config, gate::Gate, table::TableError};
+use tidegate_core::{Share, TableState, Timestamp, config::Config, gate::Gate, table::TableError};
 
 use crate::{
     courier::{Courier, Note},
@@ -17,6 +17,9 @@ use crate::{
     shared::{self, Notice},
 };
 
+/// A worker's part of the budget changes by this part of the whole at least: each change means to apply the table again.
+const SHARE_STEPS: u64 = 32;
+
 /// Everything of one plugin that outlives a request.
 pub(crate) struct State {
     pub(crate) gate: Gate,
@@ -26,6 +29,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     plugin: String,
     configured: bool,
+    newest_epoch: u64,
 }
 
 /// A plugin's state, shared by its contexts.
@@ -56,6 +60,7 @@ impl State {
             metrics: Metrics::default(),
             plugin: plugin.to_owned(),
             configured: false,
+            newest_epoch: 0,
         }
     }
 
@@ -92,9 +97,13 @@ impl State {
         self.tell_all(&Note::Crew);
     }
 
-    /// Takes this worker's part of the budget, and the tables as they are.
+    /// Takes this worker's part of the budget where it has changed much, and the tables as they are.
     pub(crate) fn share(&mut self, now: Timestamp) {
-        self.gate.allocator_mut().set_share(self.crew.size(), now);
+        let share = self.crew.share();
+        let change = share.distance(self.gate.allocator().share());
+        if change > Share::new(1, SHARE_STEPS) || share == Share::WHOLE {
+            self.gate.allocator_mut().set_share(share, now);
+        }
         self.load_tables(now);
     }
 
@@ -154,7 +163,13 @@ impl State {
             Ok(epoch) => {
                 self.metrics.forget_tiers();
                 // Epochs are the forecaster's clock in ms when it made the table, unless tables come faster.
-                self.metrics.observe("tidegate_push_to_effect_ms", now.millis().saturating_sub(epoch));
+                // The first table was there before, and one that is applied again, for another part of the budget,
+                // is no push.
+                let pushed = self.newest_epoch > 0 && epoch > self.newest_epoch;
+                self.newest_epoch = self.newest_epoch.max(epoch);
+                if pushed {
+                    self.metrics.observe("tidegate_push_to_effect_ms", now.millis().saturating_sub(epoch));
+                }
                 self.publish();
                 Ok(())
             }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     table::{Contract, Grant, Reservation, Table, TableError},
-    units::{Amount, Rate, Timestamp},
+    units::{Amount, Rate, Share, Timestamp},
 };
 
 /// What key-owned buckets held before a table, by (key, resource).
@@ -38,7 +38,7 @@ impl Allocator {
             return Err(TableError::OldEpoch { found: table.epoch, current: self.policy.epoch });
         }
         self.check_base(&table)?;
-        table.divide(self.workers);
+        table.divide(self.share);
         let wall = now;
         let now = self.begin(wall, u32::MAX);
         let mut carried = self.release_reservations(now);
@@ -80,7 +80,7 @@ impl Allocator {
         self.policy.swept = 0;
         for resource in &mut self.resources {
             resource.budget.drain(now, u32::MAX);
-            resource.set_capacity(self.policy.state, self.workers, now);
+            resource.set_capacity(self.policy.state, self.share, now);
             for (id, share) in (0..).zip(&resource.tiers) {
                 let (rate, depth) = self.policy.current(&share.reservations);
                 resource.budget.reserve(id, rate, depth, now);
@@ -168,7 +168,7 @@ impl Allocator {
                     Rate::from_micro_per_s(entry.safe_capacity),
                 )
             });
-            resource.set_capacity(self.policy.state, self.workers, now);
+            resource.set_capacity(self.policy.state, self.share, now);
             resource.tiers = (0..)
                 .zip(&table.tiers)
                 .map(|(index, tier)| TierShare {
@@ -246,8 +246,8 @@ impl Allocator {
 
 impl ResourceState {
     /// The planned budget while the table is live, else the safe one.
-    pub(super) fn set_capacity(&mut self, state: TableState, workers: u32, now: Timestamp) {
-        let safe = self.safe.part(workers);
+    pub(super) fn set_capacity(&mut self, state: TableState, share: Share, now: Timestamp) {
+        let safe = self.safe.part(share);
         let safe = (Rate::from_micro_per_s(safe.capacity), Amount::from_tokens(safe.burst));
         let (capacity, burst) = match (self.planned, state) {
             (Some((capacity, burst, _)), TableState::Live) => (capacity, burst),

@@ -282,6 +282,7 @@ impl Allocator {
 
     /// Counts what was offered and what was admitted.
     fn count(&mut self, key: u32, request: &Request<'_>, admitted: bool) {
+        self.requests = self.requests.wrapping_add(1);
         if let Some(entry) = self.keys.entry_mut(key) {
             entry.unreported = true;
         }

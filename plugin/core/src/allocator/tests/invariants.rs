@@ -209,23 +209,24 @@ proptest! {
         jumps in prop::collection::vec((0_u64..SECOND, 0_u64..3_600 * SECOND, any::<bool>()), 1..60),
     ) {
         let mut allocator = allocator(10.0, 20);
+        let rate = i128::from(Rate::from_micro_per_s(MicroRate::from_per_s(10.0)).0);
         let mut wall = start().nanos() + 100_000 * SECOND;
         allocator.advance(Timestamp::from_nanos(wall));
         flood(&mut allocator, "a", 40, Timestamp::from_nanos(wall));
-        let mut level = 0.0;
+        // Exact: levels in 2^-52 tokens.
+        let mut level = 0_i128;
         for (elapsed, jump, back) in jumps {
             if back {
                 wall -= jump.min(wall - start().nanos());
                 // The jump itself is no time at all.
                 let taken = flood(&mut allocator, "a", 40, Timestamp::from_nanos(wall));
-                level -= taken as f64;
-                prop_assert!(level > -1e-3, "the jump minted {taken}");
+                prop_assert_eq!(taken, 0, "the jump minted tokens");
             }
             wall += elapsed;
-            level = (level + 10.0 * elapsed as f64 / SECOND as f64).min(20.0);
+            level = (level + rate * i128::from(elapsed)).min(20 << 52);
             let taken = flood(&mut allocator, "a", 40, Timestamp::from_nanos(wall));
-            prop_assert_eq!(taken, (level + 1e-6) as usize, "refill goes on at once");
-            level -= taken as f64;
+            prop_assert_eq!(taken as i128, level >> 52, "refill goes on at once");
+            level -= (taken as i128) << 52;
         }
     }
 

@@ -308,12 +308,12 @@ fn a_flood_of_refusals_does_not_starve_refill() {
 
 #[test]
 fn workers_that_share_a_budget_admit_no_more_than_one_that_has_it_alone() {
-    for workers in [1, 2, 3, 8] {
+    for workers in [1, 2, 3, 8_u64] {
         let mut crew: Vec<Allocator> = (0..workers).map(|_| allocator(100.0, 100)).collect();
         let mut pushed = table(100.0, 100, 10);
         pushed.keys.push(key("acme", 0, None, reservation(50.0, 50), 10));
         for worker in &mut crew {
-            worker.set_share(workers, start());
+            worker.set_share(Share::new(1, workers), start());
             worker.apply(&pushed.encode(), start()).unwrap();
             assert!(worker.apply(&pushed.encode(), start()).is_err(), "once");
         }
