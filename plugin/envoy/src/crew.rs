@@ -18,7 +18,7 @@ const LIFETIME_MS: u64 = 1_500;
 const ATTEMPTS: usize = 8;
 const ENTRY_BYTES: usize = 24;
 /// A worker without requests keeps this part of an equal share, to begin with when some come.
-const IDLE_PART: u64 = 8;
+const IDLE_PART: u64 = 16;
 
 /// One worker as the others see it.
 #[derive(Clone, Copy)]
@@ -87,7 +87,7 @@ impl Crew {
         }
         let total: u64 = self.members.iter().map(|member| member.load).sum();
         let own = self.members.iter().find(|member| member.id == self.id).map_or(0, |member| member.load);
-        // An equal share of an eighth, and of the rest what its requests are worth.
+        // An equal share of a sixteenth, and of the rest what its requests are worth.
         let by_load = if total == 0 { 1 } else { own * size };
         let unit = if total == 0 { 1 } else { total };
         Share::new(unit + (IDLE_PART - 1) * by_load, IDLE_PART * unit * size)
@@ -110,7 +110,7 @@ impl Crew {
         let fresh = requests.wrapping_sub(self.requests);
         self.requests = requests;
         // Whole requests per beat would round small loads away.
-        self.load = self.load.saturating_mul(3).saturating_add(fresh.saturating_mul(1_000)) / 4;
+        self.load = self.load.saturating_add(fresh.saturating_mul(1_000)) / 2;
         self.refresh(now);
         true
     }
