@@ -13,4 +13,5 @@ mod rig;
 mod settle;
 mod shadow;
 mod tables;
+mod workers;
 mod world;
