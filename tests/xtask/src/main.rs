@@ -10,11 +10,12 @@ mod layout;
 mod run;
 mod setup;
 mod test;
+mod tidy;
 
 use std::{env, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::{layout::Layout, setup::wasm};
 
@@ -43,6 +44,8 @@ enum Command {
         #[command(flatten)]
         passed: Passed,
     },
+    /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
+    Tidy,
     /// What continuous integration runs: format, lints, tests, documentation, fallback toolchain
     Ci,
 }
@@ -87,6 +90,12 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
         Command::Test { passed } => test::test(&layout, &passed.into_typed()),
+        Command::Tidy => tidy::tidy(&layout, &subcommands()),
         Command::Ci => ci::ci(&layout),
     }
+}
+
+/// The names that `cargo xtask` knows.
+fn subcommands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
