@@ -8,12 +8,14 @@ use crate::{
     layout::Layout,
     run,
     setup::{apt, envoy, wasm},
+    subcommands, tidy,
 };
 
 type Stage = fn(&Layout) -> Result<Outcome>;
 
-const STAGES: [(&str, Stage); 6] = [
+const STAGES: [(&str, Stage); 7] = [
     ("format", format),
+    ("tidy", tidy),
     ("lint", lint),
     ("lint plugin", lint_plugin),
     ("test", test),
@@ -54,6 +56,14 @@ pub(crate) fn ci(layout: &Layout) -> Result<()> {
 
 fn format(layout: &Layout) -> Result<Outcome> {
     cargo(layout, &["fmt", "--all", "--check"])
+}
+
+fn tidy(layout: &Layout) -> Result<Outcome> {
+    if !layout.root().join(".git").exists() {
+        return Ok(Outcome::Skipped("skipped: needs a git checkout"));
+    }
+    tidy::tidy(layout, &subcommands())?;
+    Ok(Outcome::Passed)
 }
 
 fn lint(layout: &Layout) -> Result<Outcome> {

@@ -46,7 +46,7 @@ enum Command {
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
-    /// What continuous integration runs: format, lints, tests, documentation, fallback toolchain
+    /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,
 }
 
@@ -96,6 +96,6 @@ fn dispatch(command: Command) -> Result<()> {
 }
 
 /// The names that `cargo xtask` knows.
-fn subcommands() -> Vec<String> {
+pub(crate) fn subcommands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
