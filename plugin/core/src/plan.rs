@@ -3,11 +3,13 @@
 //! Runs in the forecaster for the whole fleet; pure, so anyone may run it natively. Floats are fine here: the result
 //! is quantised into the table, and only the table decides.
 
+mod depth;
 mod share;
 mod want;
 
 use alloc::{string::String, vec::Vec};
 
+use depth::Load;
 pub use share::{Claim, max_min_shares};
 pub use want::want;
 
@@ -100,9 +102,9 @@ pub struct Demand {
 /// Plans every step.
 ///
 /// Per resource and step: each customer wants its forecast at the tier's risk quantile, shrunk by its uncertainty and
-/// capped by its contract; reservable capacity is shared among them by weighted max-min fairness; a reservation's
-/// depth is its rate's part of the burst. Customers whose bucket could not even hold their largest request share one
-/// bucket per tier, since many shallow buckets would fragment the burst.
+/// capped by its contract; reservable capacity is shared among them by weighted max-min fairness; a reservation is as
+/// deep as its demand jitters. Customers whose bucket could hardly hold their largest request share one bucket per
+/// tier, since many shallow buckets would fragment the burst.
 ///
 /// The result passes [`Table::check`] when the input's indices and limits are in range: in every step reservations
 /// fit capacity and burst.
@@ -171,42 +173,56 @@ fn reserve(
     let step_s = f64::from(input.step_ms) / 1e3;
     // The margin keeps rounding from ever exceeding the whole.
     let share = policy.reservable_share.clamp(0.0, 1.0) * (1.0 - 1e-9);
-    let burst = policy.burst as f64;
-    let burst_s = if policy.capacity_per_s > 0.0 { burst / policy.capacity_per_s } else { 0.0 };
-    let mut rates: Vec<Vec<f64>> = Vec::with_capacity(steps);
-    for step in 0..steps {
-        let claims = claimants.iter().map(|claimant| Claim {
-            weight: claimant.tier.weight,
-            ceiling: want_per_s(claimant, step, step_s),
-        });
-        rates.push(max_min_shares(policy.capacity_per_s * share, claims.collect()));
-    }
-    let rate_of = |customer: usize, step: usize| {
-        rates.get(step).and_then(|row| row.get(customer)).copied().unwrap_or(0.0)
-    };
+    let budget = policy.burst as f64 * share;
+    // By step, then by claimant.
+    let loads: Vec<Vec<Load>> = (0..steps)
+        .map(|step| {
+            let claim = |claimant: &Claimant<'_>| Claim {
+                weight: claimant.tier.weight,
+                ceiling: want_per_s(claimant, step, step_s),
+            };
+            let rates = max_min_shares(policy.capacity_per_s * share, claimants.iter().map(claim).collect());
+            let load =
+                |(claimant, rate): (&Claimant<'_>, &f64)| Load::new(*rate, claimant.demand.largest_cost);
+            claimants.iter().zip(&rates).map(load).collect()
+        })
+        .collect();
+    let owns = owners(&loads, claimants, budget);
 
-    let mut shared = alloc::vec![alloc::vec![(0.0, 0.0); steps]; input.tiers.len()];
-    for (position, claimant) in claimants.iter_mut().enumerate() {
-        let row = (0..steps).map(|step| rate_of(position, step));
-        let peak_depth = row.clone().fold(0.0, f64::max) * burst_s;
-        let owns = peak_depth >= claimant.demand.largest_cost as f64 * OWN_BUCKET_REQUESTS;
-        let reservations = if owns {
-            row.map(|rate| reservation(rate, rate * burst_s)).collect()
-        } else {
-            for (sum, rate) in shared.get_mut(usize::from(claimant.tier_index)).into_iter().flatten().zip(row)
-            {
-                *sum = (sum.0 + rate, sum.1 + rate * burst_s);
+    let mut shared: Vec<Vec<Reservation>> = alloc::vec![Vec::with_capacity(steps); input.tiers.len()];
+    let mut own: Vec<Vec<Reservation>> = claimants.iter().map(|_| Vec::new()).collect();
+    for row in &loads {
+        let mut tiers = alloc::vec![Load::default(); input.tiers.len()];
+        for ((load, claimant), _) in row.iter().zip(&*claimants).zip(&owns).filter(|(_, owns)| !**owns) {
+            if let Some(tier) = tiers.get_mut(usize::from(claimant.tier_index)) {
+                tier.add(*load);
             }
-            Vec::new()
-        };
-        let demand = claimant.demand;
-        claimant.key.grants.push(Grant {
-            resource: demand.resource,
-            contract: demand.contract,
-            reservations,
-        });
+        }
+        let owned = || row.iter().zip(&owns).filter(|(_, owns)| **owns).map(|(load, _)| load);
+        let needed: f64 = owned().chain(&tiers).map(Load::depth).sum();
+        let scale = depth::scale(needed, budget);
+        shared.iter_mut().zip(&tiers).for_each(|(steps, load)| steps.push(reservation(load, scale)));
+        let rows = own.iter_mut().zip(row).zip(&owns).filter(|(_, owns)| **owns);
+        rows.for_each(|((steps, load), _)| steps.push(reservation(load, scale)));
     }
-    shared.iter().map(|row| row.iter().map(|(rate, depth)| reservation(*rate, *depth)).collect()).collect()
+    for (claimant, reservations) in claimants.iter_mut().zip(own) {
+        let Demand { resource, contract, .. } = *claimant.demand;
+        claimant.key.grants.push(Grant { resource, contract, reservations });
+    }
+    shared
+}
+
+/// Who gets a bucket of its own: it must hold a few of the customer's largest requests in some step.
+fn owners(loads: &[Vec<Load>], claimants: &[Claimant<'_>], budget: f64) -> Vec<bool> {
+    let mut owns = alloc::vec![false; claimants.len()];
+    for row in loads {
+        let scale = depth::scale(row.iter().map(Load::depth).sum(), budget);
+        for ((owns, load), claimant) in owns.iter_mut().zip(row).zip(claimants) {
+            let least = claimant.demand.largest_cost.max(1) as f64 * OWN_BUCKET_REQUESTS;
+            *owns |= load.rate_per_s > 0.0 && load.depth() * scale >= least;
+        }
+    }
+    owns
 }
 
 /// What a customer is to be guaranteed in a step, in tokens per second.
@@ -220,8 +236,9 @@ fn want_per_s(claimant: &Claimant<'_>, step: usize, step_s: f64) -> f64 {
 }
 
 /// Rounded down, so that sums never exceed the whole.
-fn reservation(rate_per_s: f64, depth: f64) -> Reservation {
-    Reservation { rate: MicroRate(libm::floor(rate_per_s * 1e6) as u64), depth: libm::floor(depth) as u64 }
+fn reservation(load: &Load, scale: f64) -> Reservation {
+    let rate = MicroRate(libm::floor(load.rate_per_s * 1e6) as u64);
+    Reservation { rate, depth: libm::floor(load.depth() * scale) as u64 }
 }
 
 #[cfg(test)]
