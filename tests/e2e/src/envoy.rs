@@ -1,15 +1,21 @@
-//! A real Envoy with the plugin in its filter chain.
+//! A real Envoy: on each listener the plugin, a limiter of Envoy's own, or nobody decides.
 
 mod config;
+mod listener;
+mod local_limit;
+mod plugin;
 mod stats;
 
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hyper::StatusCode;
 
-pub use config::{EnvoyConfig, Filter};
-pub use stats::Stats;
+pub use config::EnvoyConfig;
+pub use listener::{Limiter, Listener};
+pub use local_limit::{LocalLimit, TokenBucket};
+pub use plugin::Plugin;
+pub use stats::{INGRESS, Stats};
 
 use crate::{folder, http, process::Process, wait};
 
@@ -29,7 +35,7 @@ impl Envoy {
     /// # Errors
     /// When it does not, with the end of its log.
     pub async fn start(binary: &Path, config: &EnvoyConfig, folder: &Path) -> Result<Self> {
-        Self::start_with(binary, &config.to_yaml(), config.listen, config.admin, folder).await
+        Self::start_workers(binary, config, 1, folder).await
     }
 
     /// Like [`Self::start`], with so many worker threads.
@@ -42,7 +48,8 @@ impl Envoy {
         workers: u32,
         folder: &Path,
     ) -> Result<Self> {
-        Self::launch(binary, &config.to_yaml(), (config.listen, config.admin), workers, folder).await
+        let first = config.listeners.first().context("an Envoy without a listener")?;
+        Self::launch(binary, &config.to_yaml(), (first.listen, config.admin), workers, folder).await
     }
 
     /// Like [`Self::start`], with a configuration file as it is, which listens at `listen` and `admin`.
@@ -88,7 +95,7 @@ impl Envoy {
         Ok(envoy)
     }
 
-    /// Where it takes requests.
+    /// Where it takes requests: its first listener.
     #[must_use]
     pub fn listen(&self) -> SocketAddr {
         self.listen

@@ -33,6 +33,16 @@ pub fn fresh(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Makes `<folder>/<name>`, if there is none yet.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn within(folder: &Path, name: &str) -> Result<PathBuf> {
+    let folder = folder.join(name);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
 /// Writes a generated file and returns its path.
 ///
 /// # Errors

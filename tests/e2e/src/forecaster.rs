@@ -14,7 +14,10 @@ use std::{
 use anyhow::{Context, Result};
 use hyper::StatusCode;
 
-pub use api::{Closed, Prediction, Step, Total, Usage};
+pub use api::{
+    Availability, Available, AvailableStep, Closed, Explanation, Prediction, Proxy, Quantiles, Step, Total,
+    Usage,
+};
 pub use config::{Bucket, Customer, Forecast, ForecasterConfig, Resource, Tier};
 
 use crate::{folder, http, process::Process, wait};
@@ -111,6 +114,23 @@ impl Forecaster {
     pub async fn predict(&self, key: &str, resource: &str) -> Result<Prediction> {
         let (key, resource) = (http::query_value(key), http::query_value(resource));
         http::get_json(self.listen, &format!("/predictUsage?key={key}&resource={resource}")).await
+    }
+
+    /// The proxies that are connected to it.
+    ///
+    /// # Errors
+    /// When the API does not answer as documented.
+    pub async fn proxies(&self) -> Result<Vec<Proxy>> {
+        let explanation: Explanation = http::get_json(self.listen, "/v1/explain?key=nobody").await?;
+        Ok(explanation.proxies)
+    }
+
+    /// What is promised and what is left, per resource and step.
+    ///
+    /// # Errors
+    /// When the API does not answer as documented, or has no plan yet.
+    pub async fn availability(&self) -> Result<Availability> {
+        http::get_json(self.listen, "/resourceAvailability").await
     }
 
     async fn ready(&mut self) -> Result<()> {

@@ -6,6 +6,7 @@ mod arrivals;
 mod client;
 
 use std::{
+    slice,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -45,6 +46,14 @@ pub struct Arrival {
 pub struct Done {
     /// [`Arrival::who`].
     pub who: usize,
+    /// Index of the client that sent it.
+    pub client: usize,
+    /// [`Arrival::at`].
+    pub due: Duration,
+    /// When it was sent, since the schedule began.
+    pub sent: Duration,
+    /// How long the answer took.
+    pub took: Duration,
     /// What came back.
     pub outcome: Outcome,
 }
@@ -55,6 +64,17 @@ pub struct Done {
 /// that is due is not sent, and counted so: waiting would hide how slow the answers are.
 pub async fn drive(
     client: &Client,
+    schedule: impl Iterator<Item = Arrival> + Send,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    sink: mpsc::UnboundedSender<Done>,
+) {
+    drive_all(slice::from_ref(client), schedule, limits, stop, sink).await;
+}
+
+/// Like [`drive`], with every request sent by all clients at once.
+pub async fn drive_all(
+    clients: &[Client],
     schedule: impl Iterator<Item = Arrival> + Send,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
@@ -68,17 +88,25 @@ pub async fn drive(
             // An error means that nobody can stop us any more, which is no reason to stop.
             Ok(_) = stop.wait_for(|stop| *stop) => break,
         }
-        let (client, sink, who) = (client.clone(), sink.clone(), arrival.who);
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            let _ = sink.send(Done { who, outcome: Outcome::NotSent });
-            continue;
-        };
-        tokio::spawn(async move {
-            let outcome = client.send(&arrival.ask).await;
-            // A receiver that is gone has no use for the outcome.
-            let _ = sink.send(Done { who, outcome });
-            drop(permit);
-        });
+        for (index, client) in clients.iter().enumerate() {
+            let (client, sink, ask) = (client.clone(), sink.clone(), arrival.ask.clone());
+            let (who, due) = (arrival.who, arrival.at);
+            let done = move |sent: Duration, outcome| {
+                let took = started.elapsed().saturating_sub(sent);
+                Done { who, client: index, due, sent, took, outcome }
+            };
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                let _ = sink.send(done(started.elapsed(), Outcome::NotSent));
+                continue;
+            };
+            tokio::spawn(async move {
+                let sent = started.elapsed();
+                let outcome = client.send(&ask).await;
+                // A receiver that is gone has no use for the outcome.
+                let _ = sink.send(done(sent, outcome));
+                drop(permit);
+            });
+        }
     }
     let all = u32::try_from(limits.concurrency).unwrap_or(u32::MAX);
     // The semaphore is never closed; this returns when every request has its outcome.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig, Filter},
+    envoy::{Envoy, EnvoyConfig, INGRESS, Limiter, Listener, Plugin},
     folder,
     forecaster::{Forecaster, ForecasterConfig},
     load::Client,
@@ -74,15 +74,20 @@ impl Rig {
             None => None,
         };
         let config = EnvoyConfig {
-            listen: ports::free()?,
             admin: ports::free()?,
             upstream: upstream.address(),
-            filter: Some(Filter {
-                plugin: binaries.plugin,
-                configuration: plan.plugin.clone(),
-                forecaster: plan.forecaster_address,
-            }),
-            access_log: true,
+            listeners: vec![Listener {
+                name: INGRESS.into(),
+                listen: ports::free()?,
+                limiter: Limiter::Tidegate(Plugin {
+                    name: "tidegate".into(),
+                    module: binaries.plugin,
+                    configuration: plan.plugin.clone(),
+                    cluster: "tidegate".into(),
+                    forecaster: plan.forecaster_address,
+                }),
+                access_log: Some("access.log".into()),
+            }],
         };
         let envoy = Envoy::start_workers(&binaries.envoy, &config, workers, &folder).await?;
         let client = Client::new(envoy.listen());

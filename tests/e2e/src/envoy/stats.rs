@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The name of the listener where there is only one.
+pub const INGRESS: &str = "ingress";
+
 /// One reading of all counters and gauges.
 #[derive(Clone, Debug, Default)]
 pub struct Stats(BTreeMap<String, u64>);
@@ -41,10 +44,22 @@ impl Stats {
         self.0.iter().filter(|(name, _)| wanted(name)).map(|(_, value)| value).sum()
     }
 
-    /// Requests that came to the listener.
+    /// Requests that came to the rig's one listener.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.get("http.ingress.downstream_rq_total")
+        self.requests_to(INGRESS)
+    }
+
+    /// Requests that came to a listener.
+    #[must_use]
+    pub fn requests_to(&self, listener: &str) -> u64 {
+        self.get(&format!("http.{listener}.downstream_rq_total"))
+    }
+
+    /// Responses of a listener with a status of `class`, such as `2xx`.
+    #[must_use]
+    pub fn responses_of(&self, listener: &str, class: &str) -> u64 {
+        self.get(&format!("http.{listener}.downstream_rq_{class}"))
     }
 }
 

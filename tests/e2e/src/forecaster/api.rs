@@ -33,6 +33,49 @@ pub struct Total {
     pub settled: u64,
 }
 
+/// `GET /v1/explain`, as far as it is about proxies.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Explanation {
+    /// The proxies that are connected.
+    pub proxies: Vec<Proxy>,
+}
+
+/// A proxy as the forecaster sees it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Proxy {
+    /// The epoch of the table that it has acknowledged.
+    pub table_epoch: u64,
+    /// Why it refused one.
+    pub table_error: Option<String>,
+}
+
+/// `GET /resourceAvailability`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Availability {
+    /// By resource.
+    pub resources: Vec<Available>,
+}
+
+/// One resource's coming steps.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Available {
+    /// Its name.
+    pub resource: String,
+    /// Tokens per second.
+    pub capacity_per_s: f64,
+    /// The steps of the plan in force.
+    pub steps: Vec<AvailableStep>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct AvailableStep {
+    /// Reserved, in tokens per second.
+    pub guaranteed_per_s: f64,
+    /// Not reserved, in tokens per second.
+    pub unreserved_per_s: f64,
+}
+
 /// `GET /predictUsage`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Prediction {
@@ -49,6 +92,19 @@ pub struct Prediction {
 pub struct Step {
     /// The median.
     pub median: f64,
+    /// By level.
+    pub quantiles: Quantiles,
+}
+
+/// The quantiles that are read.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Quantiles {
+    /// Lower end of the 80 % interval.
+    #[serde(rename = "0.1")]
+    pub low: f64,
+    /// Upper end of the 80 % interval.
+    #[serde(rename = "0.9")]
+    pub high: f64,
 }
 
 /// A step that is over.

@@ -43,6 +43,8 @@ pub struct Resource {
     pub capacity_per_s: f64,
     /// Burst in tokens.
     pub burst: u64,
+    /// The part of both that may be reserved; the forecaster's default when absent.
+    pub reservable_share: Option<f64>,
 }
 
 /// A service level.
@@ -108,8 +110,12 @@ fn section<T: fmt::Display>(name: &str, entries: &[T]) -> String {
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, capacity_per_s, burst } = self;
-        write!(f, "{name}: {{ capacity_per_s: {capacity_per_s}, burst: {burst} }}")
+        let Self { name, capacity_per_s, burst, reservable_share } = self;
+        write!(f, "{name}: {{ capacity_per_s: {capacity_per_s}, burst: {burst}")?;
+        if let Some(share) = reservable_share {
+            write!(f, ", reservable_share: {share}")?;
+        }
+        f.write_str(" }")
     }
 }
 

@@ -31,10 +31,23 @@ async fn the_story_ends_with_books_that_agree() -> Result<()> {
     let summary = fs::read_to_string(folder::target()?.join("demo-story-test/summary.json"))?;
     let summary: Value = serde_json::from_str(&summary)?;
     assert_eq!(summary["consistent"], true);
-    assert_eq!(summary["customers"].as_array().map(Vec::len), Some(4));
-    for customer in summary["customers"].as_array().context("no customers")? {
+    let arms = summary["runs"][0]["arms"].as_array().context("no arms")?;
+    let names: Vec<_> = arms.iter().filter_map(|arm| arm["arm"].as_str()).collect();
+    assert_eq!(names, ["static", "global", "reactive", "tidegate"]);
+    for arm in arms {
+        let offered = |tier: &Value| tier["measured"]["offered"].as_u64();
+        let tiers =
+            |arm: &Value| arm["tiers"].as_array().map(|tiers| tiers.iter().map(offered).collect::<Vec<_>>());
+        assert_eq!(tiers(arm), tiers(&arms[0]), "every arm got the same requests");
+        assert!(arm["highest_admitted_in_a_second"].as_u64() > Some(0), "{arm}");
+    }
+    let customers = arms[3]["customers"].as_array().context("no customers")?;
+    assert_eq!(customers.len(), 4);
+    for customer in customers {
         assert!(customer["forecast"]["steps"].as_u64() > Some(3), "{customer}");
     }
+    let reserved = |arm: &Value| arm["all"]["guaranteed"].as_u64();
+    assert_eq!(reserved(&arms[2]), Some(0), "nothing is reserved without foresight");
     Ok(())
 }
 
@@ -83,7 +96,7 @@ async fn ctrl_c_ends_the_story_with_books_that_agree() -> Result<()> {
     };
     wait::until("the first table of tiers", Duration::from_secs(40), || printed("opportunistic/s")).await?;
     let children = children_of(demo.id())?;
-    assert_eq!(children.len(), 2, "Envoy and the forecaster");
+    assert_eq!(children.len(), 3, "Envoy and two forecasters");
     demo.interrupt();
     let status =
         wait::until("the demo ends", Duration::from_secs(40), || std::future::ready(demo.ended())).await?;

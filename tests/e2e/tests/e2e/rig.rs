@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Result;
 use tidegate_e2e::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig},
+    envoy::{Envoy, EnvoyConfig, INGRESS, Limiter, Listener},
     folder,
     load::{Ask, Client},
     ports,
@@ -19,11 +19,14 @@ async fn a_plain_envoy_counts_what_the_client_counts() -> Result<()> {
     let _turn = world::turn().await?;
     let upstream = Upstream::start(Duration::from_millis(5)).await?;
     let config = EnvoyConfig {
-        listen: ports::free()?,
         admin: ports::free()?,
         upstream: upstream.address(),
-        filter: None,
-        access_log: false,
+        listeners: vec![Listener {
+            name: INGRESS.into(),
+            listen: ports::free()?,
+            limiter: Limiter::Nobody,
+            access_log: None,
+        }],
     };
     let envoy = Envoy::start(&Binaries::find_envoy()?, &config, &folder::fresh("e2e/rig")?).await;
     let mut envoy = envoy?;

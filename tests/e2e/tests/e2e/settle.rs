@@ -21,6 +21,7 @@ async fn actual_costs_reach_the_database() -> Result<()> {
         name: "llm_tokens".into(),
         capacity_per_s: 20_000.0,
         burst: 40_000,
+        reservable_share: None,
     });
     let plugin = world::plugin(&json!({
         "requests": { "cost": 1, "safe_capacity_per_s": 50, "safe_burst": 30 },

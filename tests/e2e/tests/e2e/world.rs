@@ -60,7 +60,12 @@ pub(crate) fn forecaster() -> Result<ForecasterConfig> {
         token: Some(TOKEN.into()),
         report_interval_s: 0.25,
         forecast: Forecast { step_s: 1, horizon_steps: 15, season_s: 20 },
-        resources: vec![Resource { name: "requests".into(), capacity_per_s: CAPACITY_PER_S, burst: BURST }],
+        resources: vec![Resource {
+            name: "requests".into(),
+            capacity_per_s: CAPACITY_PER_S,
+            burst: BURST,
+            reservable_share: None,
+        }],
         tiers: vec![
             tier("gold", 8, 0.0, 40.0, 80),
             tier("silver", 4, 0.1, 30.0, 60),

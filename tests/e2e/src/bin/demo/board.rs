@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tidegate_e2e::{
+    arena::{Arena, Arm},
     forecaster::{Closed, Prediction},
     http,
-    rig::{Rig, TABLE_EPOCH},
+    rig::TABLE_EPOCH,
 };
 
 use crate::{
     cast::Cast,
-    script::{STEP, Script},
+    script::{STEP, Script, TIDEGATE},
     table::{Table, sparkline},
     tally::{Counts, Tally},
 };
@@ -39,28 +40,33 @@ pub(crate) fn of_tier(cast: &[Cast], tally: &Tally, tier: &str) -> Counts {
     cast.iter().enumerate().filter(|(_, one)| one.tier == tier).map(|(who, _)| tally.of(who)).sum()
 }
 
+/// The arm whose decisions and forecasts are shown, with its place among the arms.
+pub(crate) fn shown(arena: &Arena) -> Result<(usize, &Arm)> {
+    arena.arms.iter().enumerate().find(|(_, arm)| arm.name == TIDEGATE).context("no arm with foresight")
+}
+
 /// First lines: what runs where, and what to try.
-pub(crate) fn introduce(script: &Script, rig: &Rig) -> Result<()> {
-    let forecaster = rig.forecaster()?.listen();
+pub(crate) fn introduce(script: &Script, arena: &Arena) -> Result<()> {
+    let (_, arm) = shown(arena)?;
+    let forecaster = arm.forecaster.as_ref().context("no forecaster")?.listen();
     println!("\nTidegate demo");
     script.title.iter().for_each(|line| println!("  {line}"));
     println!("\nWhat runs where");
-    println!(
-        "  Envoy with tidegate.wasm  http://{}   statistics http://{}",
-        rig.envoy.listen(),
-        rig.envoy.admin()
-    );
-    println!("  forecaster                http://{forecaster}");
-    println!("  upstream                  http://{}", rig.upstream.address());
-    println!("  configuration, logs, data {}", rig.folder().display());
+    println!("  Envoy's statistics        http://{}", arena.envoy.admin());
+    for one in &arena.arms {
+        let own = one.forecaster.as_ref().map(|own| format!("   its forecaster http://{}", own.listen()));
+        println!("  Envoy, {:<18} http://{}{}", one.name, one.listen, own.unwrap_or_default());
+    }
+    println!("  upstream                  http://{}", arena.upstream.address());
+    println!("  configuration, logs, data {}", arena.folder().display());
     let name = script.cast.first().map_or("acme", |one| one.key.as_str());
     let key = http::query_value(name);
     println!("\nTo try in another terminal");
     println!("  curl -s 'http://{forecaster}/predictUsage?key={key}&resource={}'", script.watched);
     println!("  curl -s 'http://{forecaster}/v1/explain?key={key}'");
     println!("  curl -s http://{forecaster}/resourceAvailability");
-    println!("  curl -si -H 'x-customer: a-visitor' http://{}/", rig.envoy.listen());
-    println!("  curl -s http://{}/stats/prometheus | grep tidegate", rig.envoy.admin());
+    println!("  curl -si -H 'x-customer: a-visitor' http://{}/", arm.listen);
+    println!("  curl -s http://{}/stats/prometheus | grep tidegate", arena.envoy.admin());
     println!("\nCustomers");
     let mut table = Table::new(&["key", "tier", "what it does"]);
     for one in script.cast.iter().take(SHOWN) {
@@ -70,21 +76,25 @@ pub(crate) fn introduce(script: &Script, rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-/// The state after `elapsed`; `before` is the tally of the last time.
+/// The state after `elapsed`; `before` are the tallies of the last time.
 pub(crate) async fn show(
     script: &Script,
-    rig: &Rig,
+    arena: &Arena,
     elapsed: Duration,
-    before: &Tally,
-    now: &Tally,
+    before: &[Tally],
+    now: &[Tally],
 ) -> Result<()> {
-    let epoch = rig.envoy.stats().await?.plugin(TABLE_EPOCH);
+    let (position, arm) = shown(arena)?;
+    let epoch = arena.envoy.stats().await?.plugin(TABLE_EPOCH);
     let phase = if elapsed < script.learning { "learning" } else { "measuring" };
     let under = if epoch == 0 { "no table yet: safe capacity".to_owned() } else { format!("table {epoch}") };
     println!("\n{:>4} s  {phase}  ({under})", elapsed.as_secs());
     let mut table = Table::new(&["tier", "offered/s", "guaranteed/s", "opportunistic/s", "refused/s"]);
     for tier in tiers(&script.cast) {
-        let counts = of_tier(&script.cast, now, tier) - of_tier(&script.cast, before, tier);
+        let of = |tallies: &[Tally]| {
+            tallies.get(position).map(|tally| of_tier(&script.cast, tally, tier)).unwrap_or_default()
+        };
+        let counts = of(now) - of(before);
         let rates =
             [counts.offered, counts.guaranteed, counts.admitted() - counts.guaranteed, counts.refused()];
         let rates = rates.map(|count| format!("{:.1}", count as f64 / PERIOD.as_secs_f64()));
@@ -95,13 +105,34 @@ pub(crate) async fn show(
     let mut table =
         Table::new(&["customer", &unit, "forecast (80 %)", "next", "actual, last 30 s", "forecast for them"]);
     for one in script.cast.iter().take(SHOWN) {
-        let prediction = rig.forecaster()?.predict(&one.key, &script.watched).await;
+        let Some(forecaster) = &arm.forecaster else { continue };
+        let prediction = forecaster.predict(&one.key, &script.watched).await;
         // A customer that has not been seen yet has no forecast.
         let cells = prediction.map_or_else(|_| vec!["-".to_owned()], |prediction| forecast(&prediction));
         table.row(std::iter::once(one.key.clone()).chain(cells));
     }
     table.print();
+    if arena.arms.len() > 1 {
+        let refused = refused_so_far(script, arena, now);
+        println!("  refused in {} since the learning: {}", first_tier(&script.cast), refused.join(", "));
+    }
     Ok(())
+}
+
+/// The tier that matters most.
+pub(crate) fn first_tier(cast: &[Cast]) -> &'static str {
+    cast.first().map_or("", |one| one.tier)
+}
+
+/// Per arm, what was refused of the first tier since the learning.
+pub(crate) fn refused_so_far(script: &Script, arena: &Arena, now: &[Tally]) -> Vec<String> {
+    let first = first_tier(&script.cast);
+    let refused = |(arm, tally): (&Arm, &Tally)| {
+        let members = script.cast.iter().enumerate().filter(|(_, one)| one.tier == first);
+        let counts: Counts = members.map(|(who, _)| tally.measured_of(who)).sum();
+        format!("{} {}", arm.name, counts.refused())
+    };
+    arena.arms.iter().zip(now).map(refused).collect()
 }
 
 fn forecast(prediction: &Prediction) -> Vec<String> {

@@ -1,13 +1,14 @@
-//! The books: three parties counted the same traffic, and must have counted the same.
+//! The books: three parties counted the same traffic in every arm, and must have counted the same.
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 use tidegate_e2e::{
+    arena::{Arena, Arm},
     envoy::Stats,
-    forecaster::Usage,
-    rig::{Rig, TABLE_EPOCH},
+    forecaster::{Forecaster, Usage},
+    rig::TABLE_EPOCH,
     trace::REQUESTS,
     wait,
 };
@@ -35,104 +36,170 @@ pub(crate) struct Books {
 /// One figure as three parties know it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Entry {
+    /// In which arm; `all` where Envoy does not tell them apart.
+    pub(crate) arm: &'static str,
     /// What was counted.
     pub(crate) what: String,
     /// By the client.
     pub(crate) client: u64,
     /// By Envoy, where it counts that.
     pub(crate) envoy: Option<u64>,
-    /// By the forecaster's database.
-    pub(crate) database: u64,
+    /// By the forecaster's database, where there is one.
+    pub(crate) database: Option<u64>,
 }
 
 impl Books {
     /// Waits for the last reports and compares.
-    pub(crate) async fn close(script: &Script, rig: &Rig, tally: &Tally) -> Result<Self> {
-        let all = tally.all();
-        let complete = |usage: &Usage| {
-            let settled = |(name, suffix): &(String, String)| {
-                usage.sum(name, |total| total.settled) >= tally.settled(suffix)
-            };
-            usage.sum(REQUESTS, |total| total.requests_offered) >= all.offered
-                && script.settled.iter().all(settled)
-        };
-        let asked = || async { Ok(Some(rig.forecaster()?.usage().await?).filter(complete)) };
-        // What never came is told by the comparison, with both numbers.
-        let _ = wait::until("the last reports", LAST_REPORTS, asked).await;
+    pub(crate) async fn close(script: &Script, arena: &Arena, tallies: &[Tally]) -> Result<Self> {
+        for (arm, tally) in arena.arms.iter().zip(tallies) {
+            if let Some(forecaster) = &arm.forecaster {
+                last_reports(script, forecaster, tally).await;
+            }
+        }
         // One more round: a report that is counted twice shows now.
         sleep(3 * REPORT_INTERVAL).await;
-        let usage = rig.forecaster()?.usage().await?;
-        Ok(Self::compare(script, tally, &rig.envoy.stats().await?, &usage))
-    }
-
-    fn compare(script: &Script, tally: &Tally, envoy: &Stats, usage: &Usage) -> Self {
-        let all = tally.all();
-        let keys: u64 = script.cast.iter().map(|one| usage.of(&one.key, REQUESTS).requests_offered).sum();
-        // Somebody may have tried the curl line; those requests are on the books of Envoy and database alone.
-        let visitors = usage.sum(REQUESTS, |total| total.requests_offered) - keys;
+        let envoy = arena.envoy.stats().await?;
         let mut books =
             Self { table_epoch: envoy.plugin(TABLE_EPOCH), entries: Vec::new(), problems: Vec::new() };
-        books.entry("requests", all.offered, Some(envoy.requests() - visitors.min(envoy.requests())), keys);
-        let decided = envoy.plugin_sum("tidegate_decisions_total", &[]);
-        books.entry("decisions", all.offered, Some(decided - visitors.min(decided)), keys);
-        let admitted = script.cast.iter().map(|one| usage.of(&one.key, REQUESTS).requests_admitted).sum();
-        books.entry("admitted", all.admitted(), None, admitted);
+        let (mut offered, mut in_databases) = (0, 0);
+        for (arm, tally) in arena.arms.iter().zip(tallies) {
+            let times = tally.problems().map(|(what, times)| format!("{}: {times} times: {what}", arm.name));
+            books.problems.extend(times);
+            match &arm.forecaster {
+                Some(forecaster) => {
+                    let usage = forecaster.usage().await?;
+                    books.compare(script, arm, tally, &envoy, &usage);
+                    books.obeyed(arm, forecaster).await?;
+                    offered += tally.all().offered;
+                    in_databases += usage.sum(REQUESTS, |total| total.requests_offered);
+                }
+                None => books.compare_native(arm, tally, &envoy),
+            }
+        }
+        books.close_plugins(&envoy, offered, in_databases);
+        if tallies.iter().any(|tally| tally.all().offered == 0) {
+            books.problems.push("no request was answered".into());
+        }
+        Ok(books)
+    }
+
+    /// A Tidegate arm.
+    fn compare(&mut self, script: &Script, arm: &Arm, tally: &Tally, envoy: &Stats, usage: &Usage) {
+        let all = tally.all();
+        let of_cast = |figure: fn(&tidegate_e2e::forecaster::Total) -> u64| {
+            script.cast.iter().map(|one| figure(&usage.of(&one.key, REQUESTS))).sum::<u64>()
+        };
+        let keys = of_cast(|total| total.requests_offered);
+        let admitted = of_cast(|total| total.requests_admitted);
+        // Somebody may have tried the curl line; those requests are on the books of Envoy and database alone.
+        let visitors = usage.sum(REQUESTS, |total| total.requests_offered).saturating_sub(keys);
+        let let_in = usage.sum(REQUESTS, |total| total.requests_admitted).saturating_sub(admitted);
+        let listener = envoy.requests_to(arm.name).saturating_sub(visitors);
+        let passed = envoy.responses_of(arm.name, "2xx").saturating_sub(let_in);
+        self.entry(arm.name, "requests", all.offered, Some(listener), Some(keys));
+        self.entry(arm.name, "admitted", all.admitted(), Some(passed), Some(admitted));
         for (who, one) in script.cast.iter().enumerate().filter(|_| script.cast.len() > 1) {
             let (client, database) = (tally.of(who), usage.of(&one.key, REQUESTS));
-            books.entry(&format!("requests of {}", one.key), client.offered, None, database.requests_offered);
-            books.entry(
-                &format!("admitted of {}", one.key),
-                client.admitted(),
-                None,
-                database.requests_admitted,
-            );
+            let what = format!("requests of {}", one.key);
+            self.entry(arm.name, &what, client.offered, None, Some(database.requests_offered));
+            let what = format!("admitted of {}", one.key);
+            self.entry(arm.name, &what, client.admitted(), None, Some(database.requests_admitted));
         }
         for (name, suffix) in &script.settled {
             let database = usage.sum(name, |total| total.settled);
-            books.entry(&format!("{name} settled"), tally.settled(suffix), None, database);
+            self.entry(arm.name, &format!("{name} settled"), tally.settled(suffix), None, Some(database));
         }
-        books.problems.extend(tally.problems().map(|(what, times)| format!("{times} times: {what}")));
-        let dropped = envoy.plugin("tidegate_reports_dropped_total");
-        if dropped > 0 {
-            books.problems.push(format!("the plugin dropped {dropped} reports"));
-        }
-        if all.offered == 0 {
-            books.problems.push("no request was answered".into());
-        }
-        books
     }
 
-    fn entry(&mut self, what: &str, client: u64, envoy: Option<u64>, database: u64) {
-        if database != client || envoy.is_some_and(|envoy| envoy != client) {
-            let envoy = envoy.map_or_else(String::new, |envoy| format!(", Envoy {envoy}"));
-            self.problems.push(format!("{what}: the client counts {client}{envoy}, the database {database}"));
+    /// An arm of Envoy's own.
+    fn compare_native(&mut self, arm: &Arm, tally: &Tally, envoy: &Stats) {
+        let all = tally.all();
+        let refused = envoy.get(&format!("{}.http_local_rate_limit.rate_limited", arm.name));
+        self.entry(arm.name, "requests", all.offered, Some(envoy.requests_to(arm.name)), None);
+        self.entry(arm.name, "admitted", all.admitted(), Some(envoy.responses_of(arm.name, "2xx")), None);
+        self.entry(arm.name, "refused", all.refused(), Some(refused), None);
+    }
+
+    /// A limiter without a table would be judged for something that it is not.
+    async fn obeyed(&mut self, arm: &Arm, forecaster: &Forecaster) -> Result<()> {
+        let proxies = forecaster.proxies().await?;
+        if !proxies.iter().any(|proxy| proxy.table_epoch > 0) {
+            self.problems.push(format!("{}: no proxy has a table", arm.name));
         }
-        self.entries.push(Entry { what: what.to_owned(), client, envoy, database });
+        let errors = proxies.into_iter().filter_map(|proxy| proxy.table_error);
+        self.problems.extend(errors.map(|error| format!("{}: table refused: {error}", arm.name)));
+        Ok(())
+    }
+
+    /// What the plugins count together, since Envoy keeps one counter for all of them.
+    fn close_plugins(&mut self, envoy: &Stats, offered: u64, in_databases: u64) {
+        let decided = envoy.plugin_sum("tidegate_decisions_total", &[]);
+        let visitors = in_databases.saturating_sub(offered);
+        self.entry("all", "decisions", offered, Some(decided.saturating_sub(visitors)), None);
+        let dropped = envoy.plugin("tidegate_reports_dropped_total");
+        if dropped > 0 {
+            self.problems.push(format!("the plugin dropped {dropped} reports"));
+        }
+        let refused = envoy.plugin("tidegate_tables_total.result.rejected");
+        if refused > 0 {
+            self.problems.push(format!("the plugin refused {refused} tables"));
+        }
+    }
+
+    fn entry(
+        &mut self,
+        arm: &'static str,
+        what: &str,
+        client: u64,
+        envoy: Option<u64>,
+        database: Option<u64>,
+    ) {
+        let entry = Entry { arm, what: what.to_owned(), client, envoy, database };
+        if !entry.agrees() {
+            let told = |who: &str, count: Option<u64>| {
+                count.map_or_else(String::new, |count| format!(", {who} {count}"))
+            };
+            let others = told("Envoy", envoy) + &told("the database", database);
+            self.problems.push(format!("{arm}: {what}: the client counts {client}{others}"));
+        }
+        self.entries.push(entry);
     }
 
     /// Shows what was compared.
     pub(crate) fn print(&self) {
         println!("\nThe books");
-        let mut table = Table::new(&["", "client", "Envoy", "database", ""]);
+        let mut table = Table::new(&["", "arm", "client", "Envoy", "database", ""]);
+        let count = |count: Option<u64>| count.map_or_else(|| "-".into(), |count| count.to_string());
         for entry in &self.entries {
-            let same =
-                entry.database == entry.client && entry.envoy.is_none_or(|envoy| envoy == entry.client);
-            let envoy = entry.envoy.map_or_else(|| "-".into(), |envoy| envoy.to_string());
-            let verdict = if same { "equal" } else { "DIFFERENT" };
+            let verdict = if entry.agrees() { "equal" } else { "DIFFERENT" };
             table.row([
                 entry.what.clone(),
+                entry.arm.into(),
                 entry.client.to_string(),
-                envoy,
-                entry.database.to_string(),
+                count(entry.envoy),
+                count(entry.database),
                 verdict.into(),
             ]);
         }
         table.print();
     }
+}
 
-    /// # Errors
-    /// Says everything that differs.
-    pub(crate) fn verdict(&self) -> Result<()> {
-        if self.problems.is_empty() { Ok(()) } else { bail!(self.problems.join("; ")) }
+impl Entry {
+    fn agrees(&self) -> bool {
+        [self.envoy, self.database].into_iter().flatten().all(|count| count == self.client)
     }
+}
+
+/// What never comes is told by the comparison, with both numbers.
+async fn last_reports(script: &Script, forecaster: &Forecaster, tally: &Tally) {
+    let complete = |usage: &Usage| {
+        let settled = |(name, suffix): &(String, String)| {
+            usage.sum(name, |total| total.settled) >= tally.settled(suffix)
+        };
+        usage.sum(REQUESTS, |total| total.requests_offered) >= tally.all().offered
+            && script.settled.iter().all(settled)
+    };
+    let asked = || async { Ok(Some(forecaster.usage().await?).filter(complete)) };
+    let _ = wait::until("the last reports", LAST_REPORTS, asked).await;
 }

@@ -1,37 +1,51 @@
-//! Tidegate in a terminal: a real Envoy with the plugin, a real forecaster, and customers who want too much.
+//! Tidegate in a terminal: a real Envoy with the plugin, real forecasters, and customers who want too much.
 //!
-//! The story has four made-up customers whose day lasts a minute; `--trace` replays a request log instead. At the
-//! end, what the client sent, what Envoy counted and what the forecaster's database holds must be the same.
+//! The story has four made-up customers whose day lasts a minute, and four limiters that all get the same requests;
+//! `--trace` replays a request log instead. At the end, what the client sent, what Envoy counted and what the
+//! forecasters' databases hold must be the same.
 
 mod accuracy;
+mod arms;
 mod board;
 mod books;
 mod cast;
+mod compare;
+mod foresight;
+mod pace;
 mod play;
 mod replay;
+mod screen;
 mod script;
 mod story;
 mod summary;
 mod table;
 mod tally;
+mod view;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use tidegate_e2e::{folder, story::Story};
 
-use crate::script::Script;
+use crate::{
+    foresight::{Played, Verdict},
+    script::Script,
+};
 
 #[derive(Parser)]
 #[command(
     name = "cargo xtask demo",
     bin_name = "cargo xtask demo",
-    about = "Four customers against a real Envoy, plugin and forecaster"
+    about = "Four customers and four limiters: Envoy's own, and Tidegate without and with foresight"
 )]
 struct Args {
     /// End by itself, in under three minutes for the story; the exit code says whether all counts agree
     #[arg(long)]
     once: bool,
+    /// Play the story so many times, each time with other requests, and judge over all; ends by itself
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5), conflicts_with = "trace")]
+    seeds: Option<u8>,
     /// End after this many seconds of traffic, the first half of it for learning
     #[arg(long, value_name = "SECONDS", requires = "once", conflicts_with = "trace")]
     seconds: Option<u64>,
@@ -63,19 +77,37 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn tokio_main(args: &Args) -> Result<()> {
-    play::play(script(args)?).await
-}
-
-fn script(args: &Args) -> Result<Script> {
     ensure!(args.speed.is_finite() && args.speed > 0.0, "--speed must be a number above 0");
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     ensure!(
         !args.folder.is_empty() && args.folder.bytes().all(sound),
         "--folder is a name of letters, digits, - and _"
     );
-    let script = match &args.trace {
-        Some(trace) => replay::script(trace, args.speed, args.once)?,
-        None => story::script(args.once, args.seconds)?,
-    };
-    Ok(Script { folder: args.folder.clone(), ..script })
+    match &args.trace {
+        Some(trace) => {
+            let script = replay::script(trace, args.speed, args.once)?;
+            let run = play::play(Script { folder: args.folder.clone(), ..script }).await?;
+            summary::single(&run, &folder::target()?.join(&args.folder))?;
+            run.verdict()
+        }
+        None => tell(args).await,
+    }
+}
+
+/// The story, once for each seed.
+async fn tell(args: &Args) -> Result<()> {
+    let story = Story::read()?;
+    let once = args.once || args.seeds.is_some();
+    let folder = folder::fresh(&args.folder)?;
+    let mut runs = Vec::new();
+    for seed in story.seeds.iter().copied().take(args.seeds.unwrap_or(1).into()) {
+        let script = story::script(&story, seed, once, args.seconds)?;
+        let run = play::play(Script { folder: format!("{}/seed-{seed}", args.folder), ..script }).await?;
+        compare::print(seed, &run);
+        runs.push(Played { seed, run });
+    }
+    let verdict = Verdict::of(&runs);
+    verdict.print();
+    summary::write(&folder, &verdict)?;
+    runs.iter().try_for_each(|played| played.run.verdict())
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 use tidegate_e2e::{
+    arena::{ArmKind, ArmPlan},
     forecaster::{Forecast, ForecasterConfig, Resource, Tier},
     load::{Arrival, Ask, Limits},
     ports,
@@ -16,7 +17,7 @@ use tidegate_e2e::{
 
 use crate::{
     cast::Cast,
-    script::{REPORT_INTERVAL, STEP, Script, TOKEN, plugin},
+    script::{REPORT_INTERVAL, STEP, Script, TIDEGATE, TOKEN, plugin},
 };
 
 const TIER: &str = "standard";
@@ -40,11 +41,14 @@ pub(crate) fn script(path: &Path, speed: f64, once: bool) -> Result<Script> {
     let budgets = budgets(&trace, time);
     let settled = trace.costly_resources().into_iter().map(|name| (name.to_owned(), suffix(name))).collect();
     let watched = trace.costly_resources().into_iter().next().unwrap_or(REQUESTS).to_owned();
+    let plugin = plugin(TIDEGATE, &plugin_resources(&budgets));
+    let forecaster = Box::new(forecaster(&budgets, speed)?);
     Ok(Script {
         title: title(path, &trace, speed, time, &budgets),
         folder: String::new(),
-        plugin: plugin(&plugin_resources(&budgets)),
-        forecaster: forecaster(&budgets, speed)?,
+        arms: vec![ArmPlan { name: TIDEGATE, kind: ArmKind::Tidegate { plugin, forecaster } }],
+        tuned: vec![None],
+        budget: None,
         cast: keys.iter().map(|key| Cast { key: key.clone(), tier: TIER, what: "as in the log" }).collect(),
         limits: Limits { concurrency: 1024, requests: trace.entries.len(), time: time + STEP },
         schedule: Box::new(schedule(trace, keys, speed)),
@@ -103,6 +107,7 @@ fn forecaster(budgets: &[Budget], speed: f64) -> Result<ForecasterConfig> {
         name: budget.name.clone(),
         capacity_per_s: budget.capacity_per_s,
         burst: budget.burst,
+        reservable_share: None,
     };
     let hour_s = (HOUR_S / speed).clamp(10.0, HOUR_S).round() as u32;
     Ok(ForecasterConfig {

@@ -1,18 +1,20 @@
-//! What a demo consists of: who asks when, under which configuration, and when it ends.
+//! What a demo consists of: who asks when, which limiters decide, and when it ends.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_e2e::{
-    forecaster::ForecasterConfig,
+    arena::ArmPlan,
     load::{Arrival, Limits},
 };
 
-use crate::cast::Cast;
+use crate::{arms::Tuned, cast::Cast};
 
-/// The secret that the demo's proxy presents.
+/// The arm with the whole of Tidegate.
+pub(crate) const TIDEGATE: &str = "tidegate";
+/// The secret that the demo's proxies present.
 pub(crate) const TOKEN: &str = "demo-secret";
-/// How often the proxy reports.
+/// How often a proxy reports.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Length of a forecast step.
 pub(crate) const STEP: Duration = Duration::from_secs(1);
@@ -23,17 +25,19 @@ pub(crate) struct Script {
     pub(crate) title: Vec<String>,
     /// The folder below the target directory.
     pub(crate) folder: String,
-    /// The plugin's configuration.
-    pub(crate) plugin: Value,
-    /// The forecaster's configuration.
-    pub(crate) forecaster: ForecasterConfig,
+    /// The limiters, all of which get every request; one of them is [`TIDEGATE`].
+    pub(crate) arms: Vec<ArmPlan>,
+    /// The limits of arms that were chosen with hindsight, in the order of the arms.
+    pub(crate) tuned: Vec<Option<Tuned>>,
+    /// What all arms have to share out, where there is one budget.
+    pub(crate) budget: Option<Budget>,
     /// The customers; the schedule's `who` is an index.
     pub(crate) cast: Vec<Cast>,
     /// The requests.
     pub(crate) schedule: Box<dyn Iterator<Item = Arrival> + Send>,
     /// How much traffic there may be.
     pub(crate) limits: Limits,
-    /// How long the forecaster only learns before its forecasts are judged.
+    /// How long the forecaster only learns; what comes in this time does not count.
     pub(crate) learning: Duration,
     /// The resource whose forecasts are shown.
     pub(crate) watched: String,
@@ -43,15 +47,24 @@ pub(crate) struct Script {
     pub(crate) once: bool,
 }
 
-/// The plugin's configuration: everybody is told apart by `x-customer`.
-pub(crate) fn plugin(resources: &Value) -> Value {
+/// At most `capacity_per_s * t + burst` requests may be admitted in any t seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Requests per second.
+    pub(crate) capacity_per_s: u32,
+    /// Requests.
+    pub(crate) burst: u32,
+}
+
+/// The plugin's configuration in an arm: everybody is told apart by `x-customer`.
+pub(crate) fn plugin(arm: &str, resources: &Value) -> Value {
     json!({
         "mode": "enforce",
-        "proxy": "demo-envoy",
+        "proxy": format!("demo-{arm}"),
         "key": [{ "header": "x-customer" }],
         "class": { "header": "x-priority" },
         "resources": resources,
-        "forecaster": { "cluster": "tidegate", "token": TOKEN },
+        "forecaster": { "cluster": arm, "token": TOKEN },
         "fail_mode": "reactive",
         "response_headers": true,
     })

@@ -1,38 +1,53 @@
-//! What is left of a demo: `summary.json`, and the same in a few lines.
+//! What one run leaves: figures per arm, the client's pace and the books.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 use tidegate_e2e::folder;
 
 use crate::{
     accuracy::Accuracy,
-    board::{of_tier, tiers},
+    arms::Tuned,
+    board::tiers,
     books::Books,
-    script::Script,
+    pace::PaceFigures,
+    script::{Budget, Script},
     table::Table,
     tally::{Counts, Tally},
 };
 
-/// The whole file.
+/// Everything about one run.
 #[derive(Debug, Serialize)]
-pub(crate) struct Summary {
-    consistent: bool,
-    seconds: f64,
-    learning_seconds: f64,
-    all: Counts,
-    tiers: Vec<Tier>,
-    customers: Vec<Customer>,
+pub(crate) struct Run {
+    pub(crate) consistent: bool,
+    pub(crate) seconds: f64,
+    pub(crate) learning_seconds: f64,
+    #[serde(skip)]
+    pub(crate) budget: Option<Budget>,
+    pub(crate) pace: PaceFigures,
+    pub(crate) arms: Vec<Arm>,
     #[serde(flatten)]
-    books: Books,
+    pub(crate) books: Books,
+}
+
+/// What one limiter did.
+#[derive(Debug, Serialize)]
+pub(crate) struct Arm {
+    pub(crate) arm: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tuned: Option<Tuned>,
+    pub(crate) all: Counts,
+    pub(crate) tiers: Vec<Tier>,
+    customers: Vec<Customer>,
+    pub(crate) highest_admitted_in_a_second: usize,
 }
 
 #[derive(Debug, Serialize)]
-struct Tier {
-    tier: &'static str,
+pub(crate) struct Tier {
+    pub(crate) tier: &'static str,
     /// From the end of the learning on; all when there was none, or it did not end.
-    measured: Counts,
+    pub(crate) measured: Counts,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,44 +58,44 @@ struct Customer {
     forecast: Option<Accuracy>,
 }
 
-impl Summary {
-    /// From everything that is known at the end; `learned` is the tally when the learning ended.
+impl Arm {
+    /// From everything that is known at the end; `learned` is whether the learning has ended.
     pub(crate) fn new(
         script: &Script,
-        seconds: f64,
-        learned: &Tally,
+        arm: &'static str,
+        tuned: Option<Tuned>,
         tally: &Tally,
         accuracy: &[Option<Accuracy>],
-        books: Books,
+        learned: bool,
     ) -> Self {
-        let tier = |tier| Tier {
-            tier,
-            measured: of_tier(&script.cast, tally, tier) - of_tier(&script.cast, learned, tier),
+        let measured = |who| if learned { tally.measured_of(who) } else { tally.of(who) };
+        let of_tier = |tier| {
+            let members = script.cast.iter().enumerate().filter(|(_, one)| one.tier == tier);
+            Tier { tier, measured: members.map(|(who, _)| measured(who)).sum() }
         };
-        let customer = |(who, forecast): (usize, &Option<Accuracy>)| {
-            let one = script.cast.get(who)?;
-            let measured = tally.of(who) - learned.of(who);
-            Some(Customer { key: one.key.clone(), tier: one.tier, measured, forecast: *forecast })
+        let customer = |(who, one): (usize, &crate::cast::Cast)| Customer {
+            key: one.key.clone(),
+            tier: one.tier,
+            measured: measured(who),
+            forecast: accuracy.get(who).copied().flatten(),
         };
         Self {
-            consistent: books.problems.is_empty(),
-            seconds,
-            learning_seconds: script.learning.as_secs_f64(),
+            arm,
+            tuned,
             all: tally.all(),
-            tiers: tiers(&script.cast).into_iter().map(tier).collect(),
-            customers: accuracy.iter().enumerate().filter_map(customer).collect(),
-            books,
+            tiers: tiers(&script.cast).into_iter().map(of_tier).collect(),
+            customers: script.cast.iter().enumerate().map(customer).collect(),
+            highest_admitted_in_a_second: tally.highest_in_a_second(),
         }
     }
 
-    /// Shows it.
+    /// What became of the requests of all tiers after the learning.
+    pub(crate) fn measured(&self) -> Counts {
+        self.tiers.iter().map(|tier| tier.measured).sum()
+    }
+
+    /// Shows who was admitted how, and how good the forecasts were.
     pub(crate) fn print(&self) {
-        let what = match self.learning_seconds {
-            0.0 => "All requests",
-            learning if self.seconds < learning => "All requests; the learning had not ended",
-            _ => "Requests after the learning",
-        };
-        println!("\n{what}");
         let columns =
             ["", "offered", "guaranteed", "opportunistic", "refused 429", "refused 503", "admitted"];
         let mut table = Table::new(&columns);
@@ -116,13 +131,86 @@ impl Summary {
             ]);
         }
         table.print();
-        self.books.print();
+    }
+}
+
+impl Run {
+    /// From everything that is known at the end.
+    pub(crate) fn new(
+        script: &Script,
+        lasted: Duration,
+        pace: PaceFigures,
+        arms: Vec<Arm>,
+        books: Books,
+    ) -> Self {
+        Self {
+            consistent: books.problems.is_empty(),
+            seconds: lasted.as_secs_f64(),
+            learning_seconds: script.learning.as_secs_f64(),
+            budget: script.budget,
+            pace,
+            arms,
+            books,
+        }
     }
 
-    /// Writes `summary.json` into a folder.
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder::write(folder, "summary.json", &serde_json::to_string_pretty(self)?)?;
-        println!("\nwritten: {}", path.display());
-        Ok(())
+    /// What the figures are about.
+    pub(crate) fn what(&self) -> &'static str {
+        match self.learning_seconds {
+            0.0 => "All requests",
+            learning if self.seconds < learning => "All requests; the learning had not ended",
+            _ => "Requests after the learning",
+        }
     }
+
+    /// An arm by name.
+    pub(crate) fn arm(&self, name: &str) -> Option<&Arm> {
+        self.arms.iter().find(|arm| arm.arm == name)
+    }
+
+    /// Whether the client kept its schedule.
+    pub(crate) fn print_pace(&self) {
+        let PaceFigures { worst_lag_ms, p99_lag_ms, p99_answer_ms, worst_answer_ms } = self.pace;
+        println!(
+            "\nThe client sent 99 % of requests within {p99_lag_ms} ms of their time, the latest after {worst_lag_ms} ms;\n\
+             99 % of answers came within {p99_answer_ms} ms, the last within {worst_answer_ms} ms."
+        );
+    }
+
+    /// # Errors
+    /// Says everything that differs between the books.
+    pub(crate) fn verdict(&self) -> Result<()> {
+        if self.consistent { Ok(()) } else { bail!(self.books.problems.join("; ")) }
+    }
+}
+
+/// A run of one arm, as it is written.
+#[derive(Serialize)]
+struct Single<'a> {
+    consistent: bool,
+    seconds: f64,
+    learning_seconds: f64,
+    #[serde(flatten)]
+    arm: &'a Arm,
+    pace: PaceFigures,
+    #[serde(flatten)]
+    books: &'a Books,
+}
+
+/// Shows a run of one arm, and writes `summary.json` into a folder.
+pub(crate) fn single(run: &Run, folder: &Path) -> Result<()> {
+    let Some(arm) = run.arms.first() else { bail!("nothing was played") };
+    let Run { consistent, seconds, learning_seconds, pace, ref books, .. } = *run;
+    println!("\n{}", run.what());
+    arm.print();
+    run.print_pace();
+    run.books.print();
+    write(folder, &Single { consistent, seconds, learning_seconds, arm, pace, books })
+}
+
+/// Writes `summary.json` into a folder.
+pub(crate) fn write(folder: &Path, summary: &impl Serialize) -> Result<()> {
+    let path = folder::write(folder, "summary.json", &serde_json::to_string_pretty(summary)?)?;
+    println!("\nwritten: {}", path.display());
+    Ok(())
 }

@@ -1,6 +1,6 @@
-//! The client's own count: one entry per answer, per customer.
+//! The client's own count in one arm: one entry per answer, per customer.
 
-use std::{collections::BTreeMap, iter::Sum, ops::Sub};
+use std::{collections::BTreeMap, iter::Sum, ops::Sub, time::Duration};
 
 use serde::Serialize;
 use tidegate_e2e::load::{Answer, Done, Outcome};
@@ -14,9 +14,9 @@ pub(crate) struct Counts {
     pub(crate) guaranteed: u64,
     /// Admitted from the pool.
     pub(crate) opportunistic: u64,
-    /// Admitted in another way.
+    /// Admitted in another way: by Envoy's own limiter.
     pub(crate) otherwise_admitted: u64,
-    /// Refused by the customer's own contract (429).
+    /// Refused by the customer's own contract or bucket (429).
     pub(crate) refused_contract: u64,
     /// Refused because capacity was short (503).
     pub(crate) refused_shortage: u64,
@@ -25,7 +25,12 @@ pub(crate) struct Counts {
 /// What the client counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
+    /// Envoy's own limiter refuses without a problem document.
+    native: bool,
+    learning: Duration,
     customers: Vec<Counts>,
+    measured: Vec<Counts>,
+    admitted_at: Vec<Duration>,
     settled: BTreeMap<String, u64>,
     problems: BTreeMap<String, u64>,
 }
@@ -40,22 +45,37 @@ impl Counts {
     pub(crate) fn refused(&self) -> u64 {
         self.refused_contract + self.refused_shortage
     }
+
+    fn count(&mut self, answer: &Answer) {
+        self.offered += 1;
+        match (answer.status, answer.decision.as_deref()) {
+            (200, Some("guaranteed")) => self.guaranteed += 1,
+            (200, Some("opportunistic")) => self.opportunistic += 1,
+            (200, _) => self.otherwise_admitted += 1,
+            (429, _) => self.refused_contract += 1,
+            _ => self.refused_shortage += 1,
+        }
+    }
 }
 
 impl Tally {
-    /// Nothing counted yet.
-    pub(crate) fn new(customers: usize) -> Self {
+    /// Nothing counted yet; what is due within `learning` does not count as measured.
+    pub(crate) fn new(customers: usize, learning: Duration, native: bool) -> Self {
         Self {
+            native,
+            learning,
             customers: vec![Counts::default(); customers],
+            measured: vec![Counts::default(); customers],
+            admitted_at: Vec::new(),
             settled: BTreeMap::new(),
             problems: BTreeMap::new(),
         }
     }
 
     /// Counts one outcome.
-    pub(crate) fn count(&mut self, done: Done) {
-        match done.outcome {
-            Outcome::Answered(answer) => self.answer(done.who, &answer),
+    pub(crate) fn count(&mut self, done: &Done) {
+        match &done.outcome {
+            Outcome::Answered(answer) => self.answer(done, answer),
             Outcome::Failed(why) => self.problem(format!("no response: {why}")),
             Outcome::NotSent => self.problem("not sent, too many under way".into()),
         }
@@ -66,9 +86,26 @@ impl Tally {
         self.customers.get(who).copied().unwrap_or_default()
     }
 
+    /// The counts of one customer since the end of the learning.
+    pub(crate) fn measured_of(&self, who: usize) -> Counts {
+        self.measured.get(who).copied().unwrap_or_default()
+    }
+
     /// The counts of all customers.
     pub(crate) fn all(&self) -> Counts {
         self.customers.iter().copied().sum()
+    }
+
+    /// The most that was admitted within any second after the learning, by the time of sending.
+    pub(crate) fn highest_in_a_second(&self) -> usize {
+        let mut times = self.admitted_at.clone();
+        times.sort_unstable();
+        let (mut highest, mut first) = (0, times.iter().peekable());
+        for (position, time) in times.iter().enumerate() {
+            while first.next_if(|first| **first + Duration::from_secs(1) <= *time).is_some() {}
+            highest = highest.max(position + 1 + first.len() - times.len());
+        }
+        highest
     }
 
     /// The actual cost of admitted requests, as the upstream told it, by header suffix.
@@ -81,18 +118,17 @@ impl Tally {
         self.problems.iter().map(|(what, times)| (what.as_str(), *times))
     }
 
-    fn answer(&mut self, who: usize, answer: &Answer) {
-        let Some(counts) = self.customers.get_mut(who) else { return };
-        counts.offered += 1;
-        let decision = answer.decision.as_deref().unwrap_or_default();
-        match answer.status {
-            200 if decision == "guaranteed" => counts.guaranteed += 1,
-            200 if decision == "opportunistic" => counts.opportunistic += 1,
-            200 => counts.otherwise_admitted += 1,
-            429 if answer.refused() => counts.refused_contract += 1,
-            503 if answer.refused() => counts.refused_shortage += 1,
-            status => self.problem(format!("status {status} that is not the plugin's")),
+    fn answer(&mut self, done: &Done, answer: &Answer) {
+        let refused = if self.native { answer.status == 429 } else { answer.refused() };
+        if !answer.admitted() && !refused {
+            self.problem(format!("status {} that is not the limiter's", answer.status));
         }
+        let measured = done.due >= self.learning;
+        if measured && answer.admitted() {
+            self.admitted_at.push(done.sent);
+        }
+        let slots = [self.customers.get_mut(done.who), self.measured.get_mut(done.who).filter(|_| measured)];
+        slots.into_iter().flatten().for_each(|counts| counts.count(answer));
         for (name, total) in &answer.totals {
             *self.settled.entry(name.clone()).or_default() += total;
         }
