@@ -4,6 +4,7 @@
 //! that timing means something on a small machine.
 
 mod absent;
+mod bad_tables;
 mod config;
 mod crash;
 mod demo;
