@@ -113,21 +113,28 @@ pub struct Assembly {
     manifest: Option<Manifest>,
     received: Vec<u8>,
     next: u32,
+    /// The transfer was refused: its other chunks are passed over, since one error says enough.
+    given_up: bool,
 }
 
 impl Assembly {
     /// An assembly that takes tables signed by `key`, or any when there is none.
     #[must_use]
     pub const fn new(key: Option<VerifyingKey>) -> Self {
-        Self { key, manifest: None, received: Vec::new(), next: 0 }
+        Self { key, manifest: None, received: Vec::new(), next: 0, given_up: false }
+    }
+
+    /// An assembly that has refused a transfer.
+    const fn after_refusal(key: Option<VerifyingKey>) -> Self {
+        Self { key, manifest: None, received: Vec::new(), next: 0, given_up: true }
     }
 
     /// Begins a transfer; one that was under way is given up.
     ///
     /// # Errors
-    /// Says what is wrong with the announcement; its chunks will be refused then.
+    /// Says what is wrong with the announcement; its chunks will be passed over then.
     pub fn announce(&mut self, announcement: &Announcement) -> Result<(), TransferError> {
-        *self = Self::new(self.key);
+        *self = Self::after_refusal(self.key);
         if let Some(key) = &self.key {
             if announcement.signature.is_empty() {
                 return Err(TransferError::Unsigned);
@@ -145,7 +152,7 @@ impl Assembly {
         if bytes == 0 || bytes.div_ceil(CHUNK_BYTES) != chunks {
             return Err(TransferError::BadManifest { chunks, bytes });
         }
-        self.manifest = Some(manifest);
+        (self.manifest, self.given_up) = (Some(manifest), false);
         Ok(())
     }
 
@@ -154,12 +161,18 @@ impl Assembly {
     /// # Errors
     /// Says what is wrong with the chunk; the transfer is given up then.
     pub fn add(&mut self, chunk: &Chunk) -> Result<Option<Vec<u8>>, TransferError> {
+        if self.given_up {
+            return Ok(None);
+        }
         let (epoch, index) = (chunk.epoch, chunk.index);
         let expected =
             self.manifest.as_ref().filter(|manifest| manifest.epoch == epoch && self.next == index);
-        let Some(manifest) = expected else { return Err(TransferError::UnexpectedChunk { epoch, index }) };
+        let Some(manifest) = expected else {
+            *self = Self::after_refusal(self.key);
+            return Err(TransferError::UnexpectedChunk { epoch, index });
+        };
         if manifest.chunks.get(index as usize) != Some(&hash(&chunk.bytes)) {
-            *self = Self::new(self.key);
+            *self = Self::after_refusal(self.key);
             return Err(TransferError::BadChunk(index));
         }
         let (bytes, chunks) = (manifest.bytes as usize, manifest.chunks.len());

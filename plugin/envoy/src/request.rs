@@ -31,6 +31,10 @@ impl Context for Request {}
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let headers = Headers::of_request();
+        #[cfg(feature = "crash-test")]
+        if tidegate_core::attributes::Attributes::header(&headers, "x-tidegate-crash").is_some() {
+            std::process::abort();
+        }
         let now = host::now();
         let Ok(mut state) = self.state.try_borrow_mut() else { return Action::Continue };
         let State { gate, metrics, .. } = &mut *state;

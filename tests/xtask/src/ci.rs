@@ -72,7 +72,7 @@ fn lint(layout: &Layout) -> Result<Outcome> {
 
 fn lint_plugin(layout: &Layout) -> Result<Outcome> {
     // Adds the target if need be: the tests need the plugin in any case.
-    wasm::build(layout, wasm::Toolchain::from_env()?, &layout.plugin())?;
+    wasm::build(layout, wasm::Toolchain::from_env()?, wasm::Variant::Plugin, &layout.plugin())?;
     if !wasm::native_toolchain_has_target(layout) {
         return Ok(Outcome::Skipped(
             "skipped: only Debian's toolchain has the plugin's target, and it has no clippy",
@@ -104,7 +104,7 @@ fn debian_toolchain(layout: &Layout) -> Result<Outcome> {
         return Ok(Outcome::Skipped("skipped: needs apt-get and root"));
     }
     let plugin = layout.target().join("debian-wasm/tidegate.wasm");
-    println!("{}", wasm::build(layout, wasm::Toolchain::Debian, &plugin)?);
+    println!("{}", wasm::build(layout, wasm::Toolchain::Debian, wasm::Variant::Plugin, &plugin)?);
     run::run(
         run::cargo()
             .current_dir(layout.root())

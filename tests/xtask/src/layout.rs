@@ -43,6 +43,11 @@ impl Layout {
         self.target.join("wasm/tidegate.wasm")
     }
 
+    /// The plugin whose VM can be made to crash.
+    pub(crate) fn crashing_plugin(&self) -> PathBuf {
+        self.target.join("wasm/tidegate-crashing.wasm")
+    }
+
     /// A native binary of the dev profile.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)

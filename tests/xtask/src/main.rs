@@ -80,7 +80,8 @@ fn dispatch(command: Command) -> Result<()> {
     let layout = Layout::find()?;
     match command {
         Command::Wasm => {
-            let built = wasm::build(&layout, wasm::Toolchain::from_env()?, &layout.plugin())?;
+            let built =
+                wasm::build(&layout, wasm::Toolchain::from_env()?, wasm::Variant::Plugin, &layout.plugin())?;
             println!("{built}");
             Ok(())
         }

@@ -20,8 +20,8 @@ pub(crate) struct Ready {
 /// Finds Envoy, builds the plugin, then runs the given cargo build.
 pub(crate) fn prepare(layout: &Layout, build: &[&str]) -> Result<Ready> {
     let envoy = envoy::find_or_install(layout)?;
-    let built = wasm::build(layout, wasm::Toolchain::from_env()?, &layout.plugin())?;
-    eprintln!("{built}");
+    let toolchain = wasm::Toolchain::from_env()?;
+    eprintln!("{}", wasm::build(layout, toolchain, wasm::Variant::Plugin, &layout.plugin())?);
     run::run(run::cargo().current_dir(layout.root()).arg("build").args(build))?;
     Ok(Ready { envoy, plugin: layout.plugin(), forecaster: layout.binary("tidegate") })
 }

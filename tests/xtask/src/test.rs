@@ -2,14 +2,21 @@
 
 use anyhow::Result;
 
-use crate::{layout::Layout, run, setup};
+use crate::{
+    layout::Layout,
+    run,
+    setup::{self, wasm},
+};
 
 /// Arguments go to `cargo test` as they are.
 pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
     // The same selection of targets as `cargo test` makes, so that nothing is compiled twice.
     let ready = setup::prepare(layout, &["--lib", "--bins", "--tests"])?;
+    let toolchain = wasm::Toolchain::from_env()?;
+    wasm::build(layout, toolchain, wasm::Variant::Crashing, &layout.crashing_plugin())?;
     let mut cargo = run::cargo();
     // A failed test says what is wrong in a sentence; where the sentence was made up is noise.
     cargo.current_dir(layout.root()).env("RUST_LIB_BACKTRACE", "0").arg("test").args(args);
+    cargo.env("TIDEGATE_WASM_CRASHING", layout.crashing_plugin());
     run::run(ready.tell(&mut cargo))
 }

@@ -75,6 +75,15 @@ fn a_changed_missing_repeated_or_foreign_chunk_is_refused() {
 }
 
 #[test]
+fn one_refusal_says_enough_and_the_next_transfer_is_taken() {
+    let mut assembly = assembly();
+    let (unsigned, chunks) = split(7, &table(3 * CHUNK_BYTES), |_| Vec::new());
+    assert_eq!(assembly.announce(&unsigned), Err(TransferError::Unsigned));
+    assert!(chunks.iter().all(|chunk| assembly.add(chunk) == Ok(None)));
+    assert_eq!(receive(&mut assembly, &signed(10)), Ok(Some(table(10))));
+}
+
+#[test]
 fn a_manifest_that_contradicts_itself_or_is_too_large_is_refused() {
     let announce = |manifest: Manifest| {
         let manifest = manifest.encode();

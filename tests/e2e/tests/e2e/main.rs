@@ -5,6 +5,7 @@
 
 mod absent;
 mod arms;
+mod bad_tables;
 mod config;
 mod crash;
 mod demo;

@@ -28,6 +28,15 @@ pub(crate) enum Toolchain {
     Debian,
 }
 
+/// What is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// The plugin that users load.
+    Plugin,
+    /// The same, but a certain request header ends its VM: for tests of what happens then.
+    Crashing,
+}
+
 /// A plugin that was built.
 pub(crate) struct Built {
     path: PathBuf,
@@ -54,7 +63,7 @@ impl fmt::Display for Built {
 }
 
 /// Builds the plugin and copies it to `to`.
-pub(crate) fn build(layout: &Layout, toolchain: Toolchain, to: &Path) -> Result<Built> {
+pub(crate) fn build(layout: &Layout, toolchain: Toolchain, variant: Variant, to: &Path) -> Result<Built> {
     let debian = match toolchain {
         Toolchain::Debian => true,
         Toolchain::Rustup => {
@@ -69,7 +78,7 @@ pub(crate) fn build(layout: &Layout, toolchain: Toolchain, to: &Path) -> Result<
             }
         },
     };
-    let made = if debian { debian::build(layout)? } else { rustup::build(layout)? };
+    let made = if debian { debian::build(layout, variant)? } else { rustup::build(layout, variant)? };
     install(&made, to)
 }
 
@@ -97,6 +106,10 @@ fn artifact(target_dir: &Path) -> PathBuf {
 }
 
 /// What both toolchains are asked to build.
-fn arguments() -> [&'static str; 6] {
-    ["-p", "tidegate-envoy", "--profile", "wasm", "--target", TARGET]
+fn arguments(variant: Variant) -> Vec<&'static str> {
+    let mut arguments = vec!["-p", "tidegate-envoy", "--profile", "wasm", "--target", TARGET];
+    if variant == Variant::Crashing {
+        arguments.extend(["--features", "crash-test"]);
+    }
+    arguments
 }

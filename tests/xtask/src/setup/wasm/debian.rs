@@ -7,7 +7,7 @@ use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
 
-use super::{arguments, artifact};
+use super::{Variant, arguments, artifact};
 use crate::{layout::Layout, run, setup::apt};
 
 const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
@@ -15,7 +15,7 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const LINKER: &str = "/usr/bin/wasm-ld";
 
-pub(super) fn build(layout: &Layout) -> Result<PathBuf> {
+pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
     apt::ensure(&PACKAGES).context("Debian's WebAssembly toolchain")?;
     for tool in [RUSTC, CARGO, LINKER] {
         if !PathBuf::from(tool).is_file() {
@@ -33,7 +33,7 @@ pub(super) fn build(layout: &Layout) -> Result<PathBuf> {
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER)
         .env("CARGO_TARGET_DIR", &target_dir)
         .args(["build", "-Zbuild-std=std,panic_abort"])
-        .args(arguments());
+        .args(arguments(variant));
     run::run(&mut command).context("the plugin does not build with Debian's toolchain")?;
     Ok(artifact(&target_dir))
 }

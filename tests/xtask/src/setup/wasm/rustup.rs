@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{TARGET, arguments, artifact};
+use super::{TARGET, Variant, arguments, artifact};
 use crate::{layout::Layout, run};
 
 /// Whether the standard library for the plugin's target is installed, by rustup or otherwise.
@@ -31,8 +31,19 @@ pub(super) fn ensure_target(layout: &Layout) -> Result<()> {
     }
 }
 
-pub(super) fn build(layout: &Layout) -> Result<PathBuf> {
-    run::run(run::cargo().current_dir(layout.root()).arg("build").args(arguments()))
-        .context("the plugin does not build")?;
-    Ok(artifact(layout.target()))
+pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
+    // A directory each, or they would take turns in being built anew.
+    let target_dir = match variant {
+        Variant::Plugin => layout.target().to_path_buf(),
+        Variant::Crashing => layout.target().join("crashing-wasm"),
+    };
+    let mut cargo = run::cargo();
+    cargo
+        .current_dir(layout.root())
+        .arg("build")
+        .args(arguments(variant))
+        .arg("--target-dir")
+        .arg(&target_dir);
+    run::run(&mut cargo).context("the plugin does not build")?;
+    Ok(artifact(&target_dir))
 }

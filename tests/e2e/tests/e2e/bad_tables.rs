@@ -1,0 +1,217 @@
+//! Bad tables, each kind: the proxy says what is wrong, keeps the last good one, and goes on deciding by it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test should panic")]
+use std::{pin::Pin, time::Duration};
+
+use anyhow::{Context, Result};
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::json;
+use tidegate_core::{
+    KeyHash,
+    sync::{Hello, Kind, PROTOCOL, TableAck, Welcome},
+    table::{DrawOrder, Key, Reservation, Resource, Table, Tier},
+    transfer::{self, Announcement, Chunk},
+    units::MicroRate,
+};
+use tidegate_e2e::{
+    load::Ask,
+    ports,
+    rig::{Plan, Rig},
+};
+use tidegate_proto::{
+    Frame,
+    sync_server::{Sync, SyncServer},
+};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::timeout,
+};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::world::{self, SOON};
+
+/// A forecaster's end of the stream in the hands of the test.
+struct Line {
+    down: mpsc::Sender<Result<Frame, Status>>,
+    up: mpsc::Receiver<Frame>,
+}
+
+struct Server {
+    lines: Mutex<mpsc::Sender<Line>>,
+}
+
+#[tonic::async_trait]
+impl Sync for Server {
+    type StreamStream = Pin<Box<dyn Stream<Item = Result<Frame, Status>> + Send>>;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<Frame>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let mut inbox = request.into_inner();
+        let (down, frames) = mpsc::channel(64);
+        let (said, up) = mpsc::channel(64);
+        tokio::spawn(async move {
+            while let Ok(Some(frame)) = inbox.message().await {
+                if said.send(frame).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.lines.lock().await.send(Line { down, up }).await.map_err(|_| Status::unavailable("over"))?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
+    }
+}
+
+impl Line {
+    async fn say(&self, kind: Kind, payload: Vec<u8>) -> Result<()> {
+        let frame = Frame { kind: kind as i32, payload: payload.into() };
+        self.down.send(Ok(frame)).await.context("the proxy is gone")
+    }
+
+    async fn hear(&mut self, kind: Kind) -> Result<Vec<u8>> {
+        loop {
+            let frame = timeout(SOON, self.up.recv()).await?.context("the proxy is gone")?;
+            if frame.kind == kind as i32 {
+                return Ok(frame.payload.into());
+            }
+        }
+    }
+
+    /// Sends a table and returns what the proxy makes of it.
+    async fn push(&mut self, (announcement, chunks): (Announcement, Vec<Chunk>)) -> Result<TableAck> {
+        self.say(Kind::Announcement, announcement.encode()).await?;
+        for chunk in chunks {
+            self.say(Kind::Chunk, chunk.encode()).await?;
+        }
+        Ok(TableAck::decode(&self.hear(Kind::TableAck).await?)?)
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+fn now_ms() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+/// acme is gold; everybody else bronze.
+fn table(epoch: u64) -> Table {
+    let tier =
+        |name: &str| Tier { name: name.into(), floor_permille: 0, max_delay_ms: 0, contracts: vec![None] };
+    Table {
+        epoch,
+        base_epoch: 0,
+        removed: Vec::new(),
+        starts_at_ms: now_ms(),
+        step_ms: 60_000,
+        steps: 2,
+        valid_until_ms: now_ms() + 120_000,
+        draw_order: DrawOrder::PoolFirst,
+        tiers: vec![tier("gold"), tier("bronze")],
+        default_tier: 1,
+        resources: vec![Resource {
+            name: "requests".into(),
+            capacity: MicroRate::from_per_s(50.0),
+            burst: 30,
+            safe_capacity: MicroRate::from_per_s(50.0),
+            tier_reservations: vec![vec![Reservation::default(); 2]; 2],
+        }],
+        keys: vec![Key { hash: KeyHash::of(b"acme"), tier: 0, grants: Vec::new() }],
+    }
+}
+
+/// Bytes on their way, signed as they should be.
+fn signed(epoch: u64, bytes: &[u8]) -> (Announcement, Vec<Chunk>) {
+    transfer::split(epoch, bytes, |message| key().sign(message).to_bytes().to_vec())
+}
+
+/// Every way in which a table can be bad, and what the proxy must say about it.
+fn bad(good: &Table) -> Vec<((Announcement, Vec<Chunk>), &'static str)> {
+    let next = table(good.epoch + 1);
+    let bytes = next.encode();
+    let epoch = next.epoch;
+    let changed = |change: &dyn Fn(&mut Table)| {
+        let mut table = table(epoch);
+        change(&mut table);
+        signed(epoch, &table.encode())
+    };
+    let reserve = |table: &mut Table, per_s: f64, depth| {
+        table.resources[0].tier_reservations[0][0] =
+            Reservation { rate: MicroRate::from_per_s(per_s), depth };
+    };
+    let mut version = bytes.clone();
+    version[3] = 9;
+    let mut foreign = signed(epoch, &bytes);
+    foreign.0.signature = SigningKey::from_bytes(&[8; 32])
+        .sign(&transfer::signed_bytes(&foreign.0.manifest))
+        .to_bytes()
+        .to_vec();
+    let mut tampered = signed(epoch, &bytes);
+    tampered.1[0].bytes[9] ^= 1;
+    vec![
+        (transfer::split(epoch, &bytes, |_| Vec::new()), "not signed"),
+        (foreign, "not by the configured public key"),
+        (tampered, "does not have its hash"),
+        (signed(epoch, &bytes[..bytes.len() / 2]), "truncated"),
+        (signed(epoch, &[&bytes[..], b"more"].concat()), "left after the message"),
+        (signed(epoch, b"TGR\x01 is a report"), "not a table message"),
+        (signed(epoch, &version), "format version 9 is not supported"),
+        (signed(epoch, &table(good.epoch).encode()), "is not newer"),
+        (changed(&|table| reserve(table, 51.0, 1)), "reserved rates exceed"),
+        (changed(&|table| reserve(table, 1.0, 31)), "reserved depths exceed"),
+        (changed(&|table| table.resources[0].capacity = MicroRate(u64::MAX)), "capacity is out of range"),
+        (changed(&|table| table.default_tier = 7), "tier 7 does not exist"),
+        (changed(&|table| table.base_epoch = 3), "builds on epoch 3"),
+    ]
+}
+
+#[tokio::test]
+async fn each_is_refused_by_name_and_the_last_good_one_stays() -> Result<()> {
+    let _turn = world::turn().await?;
+    let address = ports::free()?;
+    let (lines, mut line) = mpsc::channel(1);
+    let service = SyncServer::new(Server { lines: Mutex::new(lines) });
+    let serving = tokio::spawn(tonic::transport::Server::builder().add_service(service).serve(address));
+
+    let mut plugin = world::plugin(&world::requests());
+    let public: String = key().verifying_key().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    plugin["forecaster"]["public_key"] = json!(public);
+    let plan = Plan {
+        folder: "e2e/bad-tables".into(),
+        plugin,
+        forecaster: None,
+        forecaster_address: address,
+        upstream_delay: Duration::ZERO,
+    };
+    let rig = Rig::start(&plan).await?;
+    rig.client.ask(&Ask::of("acme")).await?;
+    let mut line = timeout(SOON, line.recv()).await?.context("the proxy does not come")?;
+    let hello = Hello::decode(&line.hear(Kind::Hello).await?)?;
+    assert_eq!((hello.table_epoch, hello.snapshot_epoch), (0, 0));
+    line.say(Kind::Welcome, Welcome { protocol: PROTOCOL, report_interval_ms: 1_000 }.encode()).await?;
+
+    let good = table(10);
+    let ack = line.push(signed(10, &good.encode())).await?;
+    assert_eq!((ack.epoch, ack.snapshot_epoch, ack.error), (10, 10, None));
+    assert_eq!(rig.client.ask(&Ask::of("acme")).await?.tier.as_deref(), Some("gold"));
+    let bad = bad(&good);
+    let kinds = bad.len() as u64;
+    for (parcel, says) in bad {
+        let ack = line.push(parcel).await?;
+        assert_eq!(ack.epoch, 10, "{says}");
+        let error = ack.error.unwrap_or_default();
+        assert!(error.contains(says), "{error:?} does not say {says:?}");
+        assert!(rig.envoy.log_text().contains(&error), "{error} is not in the log");
+        assert_eq!(rig.client.ask(&Ask::of("acme")).await?.tier.as_deref(), Some("gold"), "{says}");
+    }
+    let ack = line.push(signed(12, &table(12).encode())).await?;
+    assert_eq!((ack.epoch, ack.error), (12, None), "a good one still gets through");
+    let stats = rig.envoy.stats().await?;
+    assert_eq!(stats.plugin("tidegate_tables_total.result.rejected"), kinds);
+    assert_eq!(stats.plugin("tidegate_tables_total.result.applied"), 2);
+    serving.abort();
+    Ok(())
+}
