@@ -35,9 +35,9 @@ pub(crate) fn tiers(cast: &[Cast]) -> Vec<&'static str> {
     tiers
 }
 
-/// The counts of all customers of a tier.
-pub(crate) fn of_tier(cast: &[Cast], tally: &Tally, tier: &str) -> Counts {
-    cast.iter().enumerate().filter(|(_, one)| one.tier == tier).map(|(who, _)| tally.of(who)).sum()
+/// The counts of all customers of a tier, from those of each.
+pub(crate) fn of_tier(cast: &[Cast], customers: &[Counts], tier: &str) -> Counts {
+    cast.iter().zip(customers).filter(|(one, _)| one.tier == tier).map(|(_, counts)| *counts).sum()
 }
 
 /// The arm whose decisions and forecasts are shown, with its place among the arms.
@@ -76,25 +76,23 @@ pub(crate) fn introduce(script: &Script, arena: &Arena) -> Result<()> {
     Ok(())
 }
 
-/// The state after `elapsed`; `before` are the tallies of the last time.
+/// The state after `elapsed`; `before` has the counts of the last time, of the arm that is shown.
 pub(crate) async fn show(
     script: &Script,
     arena: &Arena,
     elapsed: Duration,
-    before: &[Tally],
-    now: &[Tally],
+    before: &[Counts],
+    tallies: &[Tally],
 ) -> Result<()> {
     let (position, arm) = shown(arena)?;
+    let now = tallies.get(position).map_or(&[][..], Tally::customers);
     let epoch = arena.envoy.stats().await?.plugin(TABLE_EPOCH);
     let phase = if elapsed < script.learning { "learning" } else { "measuring" };
     let under = if epoch == 0 { "no table yet: safe capacity".to_owned() } else { format!("table {epoch}") };
     println!("\n{:>4} s  {phase}  ({under})", elapsed.as_secs());
     let mut table = Table::new(&["tier", "offered/s", "guaranteed/s", "opportunistic/s", "refused/s"]);
     for tier in tiers(&script.cast) {
-        let of = |tallies: &[Tally]| {
-            tallies.get(position).map(|tally| of_tier(&script.cast, tally, tier)).unwrap_or_default()
-        };
-        let counts = of(now) - of(before);
+        let counts = of_tier(&script.cast, now, tier) - of_tier(&script.cast, before, tier);
         let rates =
             [counts.offered, counts.guaranteed, counts.admitted() - counts.guaranteed, counts.refused()];
         let rates = rates.map(|count| format!("{:.1}", count as f64 / PERIOD.as_secs_f64()));
@@ -113,26 +111,22 @@ pub(crate) async fn show(
     }
     table.print();
     if arena.arms.len() > 1 {
-        let refused = refused_so_far(script, arena, now);
+        let refused = refused_so_far(script, arena, tallies);
         println!("  refused in {} since the learning: {}", first_tier(&script.cast), refused.join(", "));
     }
     Ok(())
 }
 
 /// The tier that matters most.
-pub(crate) fn first_tier(cast: &[Cast]) -> &'static str {
+fn first_tier(cast: &[Cast]) -> &'static str {
     cast.first().map_or("", |one| one.tier)
 }
 
 /// Per arm, what was refused of the first tier since the learning.
-pub(crate) fn refused_so_far(script: &Script, arena: &Arena, now: &[Tally]) -> Vec<String> {
+fn refused_so_far(script: &Script, arena: &Arena, tallies: &[Tally]) -> Vec<String> {
     let first = first_tier(&script.cast);
-    let refused = |(arm, tally): (&Arm, &Tally)| {
-        let members = script.cast.iter().enumerate().filter(|(_, one)| one.tier == first);
-        let counts: Counts = members.map(|(who, _)| tally.measured_of(who)).sum();
-        format!("{} {}", arm.name, counts.refused())
-    };
-    arena.arms.iter().zip(now).map(refused).collect()
+    let refused = |tally: &Tally| of_tier(&script.cast, tally.measured(), first).refused();
+    arena.arms.iter().zip(tallies).map(|(arm, tally)| format!("{} {}", arm.name, refused(tally))).collect()
 }
 
 fn forecast(prediction: &Prediction) -> Vec<String> {

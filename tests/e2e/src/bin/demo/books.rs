@@ -98,8 +98,8 @@ impl Books {
         let passed = envoy.responses_of(arm.name, "2xx").saturating_sub(let_in);
         self.entry(arm.name, "requests", all.offered, Some(listener), Some(keys));
         self.entry(arm.name, "admitted", all.admitted(), Some(passed), Some(admitted));
-        for (who, one) in script.cast.iter().enumerate().filter(|_| script.cast.len() > 1) {
-            let (client, database) = (tally.of(who), usage.of(&one.key, REQUESTS));
+        for (one, client) in script.cast.iter().zip(tally.customers()).filter(|_| script.cast.len() > 1) {
+            let database = usage.of(&one.key, REQUESTS);
             let what = format!("requests of {}", one.key);
             self.entry(arm.name, &what, client.offered, None, Some(database.requests_offered));
             let what = format!("admitted of {}", one.key);

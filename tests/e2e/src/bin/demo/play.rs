@@ -75,7 +75,7 @@ async fn run(script: &mut Script, arena: &mut Arena) -> Result<Traffic> {
     };
     let mut tallies: Vec<Tally> = script.arms.iter().map(tally).collect();
     let (mut pace, mut interrupted_by_user) = (Pace::default(), false);
-    let (mut view, mut keys) = View::open(&tallies)?;
+    let (mut view, mut keys) = View::open(script.cast.len())?;
     let mut show = interval_at(started + view.period(), view.period());
     show.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let signal = interrupted();

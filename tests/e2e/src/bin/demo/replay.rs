@@ -53,6 +53,7 @@ pub(crate) fn script(path: &Path, speed: f64, once: bool) -> Result<Script> {
         limits: Limits { concurrency: 1024, requests: trace.entries.len(), time: time + STEP },
         schedule: Box::new(schedule(trace, keys, speed)),
         learning: Duration::ZERO,
+        judged_after: None,
         watched,
         settled,
         once,

@@ -39,6 +39,8 @@ pub(crate) struct Script {
     pub(crate) limits: Limits,
     /// How long the forecaster only learns; what comes in this time does not count.
     pub(crate) learning: Duration,
+    /// How much traffic it takes to judge foresight; `None` when it cannot be judged.
+    pub(crate) judged_after: Option<Duration>,
     /// The resource whose forecasts are shown.
     pub(crate) watched: String,
     /// Resources whose actual cost the upstream tells, by name and by header suffix.

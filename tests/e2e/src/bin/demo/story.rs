@@ -8,7 +8,7 @@ use tidegate_e2e::{load::Limits, story::Story, trace::REQUESTS};
 use crate::{
     arms,
     cast::Cast,
-    script::{Budget, Script},
+    script::{Budget, STEP, Script},
 };
 
 const AT_MOST: Duration = Duration::from_secs(3600);
@@ -33,6 +33,8 @@ pub(crate) fn script(story: &Story, seed: u64, once: bool, seconds: Option<u64>)
         schedule: Box::new(story.arrivals(seed)),
         limits: Limits { concurrency: 2048, requests: 2_000_000, time: if once { whole } else { AT_MOST } },
         learning,
+        // The last request comes a little before the end.
+        judged_after: seconds.is_none().then(|| whole.saturating_sub(STEP)),
         watched: REQUESTS.into(),
         settled: Vec::new(),
         once,

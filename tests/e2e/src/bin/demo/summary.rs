@@ -9,8 +9,9 @@ use tidegate_e2e::folder;
 use crate::{
     accuracy::Accuracy,
     arms::Tuned,
-    board::tiers,
+    board::{of_tier, tiers},
     books::Books,
+    cast::Cast,
     pace::PaceFigures,
     script::{Budget, Script},
     table::Table,
@@ -23,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) consistent: bool,
     pub(crate) seconds: f64,
     pub(crate) learning_seconds: f64,
+    /// Whether all the traffic that counts was sent.
+    pub(crate) complete: bool,
     #[serde(skip)]
     pub(crate) budget: Option<Budget>,
     pub(crate) pace: PaceFigures,
@@ -68,23 +71,20 @@ impl Arm {
         accuracy: &[Option<Accuracy>],
         learned: bool,
     ) -> Self {
-        let measured = |who| if learned { tally.measured_of(who) } else { tally.of(who) };
-        let of_tier = |tier| {
-            let members = script.cast.iter().enumerate().filter(|(_, one)| one.tier == tier);
-            Tier { tier, measured: members.map(|(who, _)| measured(who)).sum() }
-        };
-        let customer = |(who, one): (usize, &crate::cast::Cast)| Customer {
+        let measured = if learned { tally.measured() } else { tally.customers() };
+        let in_tier = |tier| Tier { tier, measured: of_tier(&script.cast, measured, tier) };
+        let customer = |(who, (one, counts)): (usize, (&Cast, &Counts))| Customer {
             key: one.key.clone(),
             tier: one.tier,
-            measured: measured(who),
+            measured: *counts,
             forecast: accuracy.get(who).copied().flatten(),
         };
         Self {
             arm,
             tuned,
             all: tally.all(),
-            tiers: tiers(&script.cast).into_iter().map(of_tier).collect(),
-            customers: script.cast.iter().enumerate().map(customer).collect(),
+            tiers: tiers(&script.cast).into_iter().map(in_tier).collect(),
+            customers: script.cast.iter().zip(measured).enumerate().map(customer).collect(),
             highest_admitted_in_a_second: tally.highest_in_a_second(),
         }
     }
@@ -147,6 +147,7 @@ impl Run {
             consistent: books.problems.is_empty(),
             seconds: lasted.as_secs_f64(),
             learning_seconds: script.learning.as_secs_f64(),
+            complete: script.judged_after.is_some_and(|whole| lasted >= whole),
             budget: script.budget,
             pace,
             arms,

@@ -81,14 +81,14 @@ impl Tally {
         }
     }
 
-    /// The counts of one customer.
-    pub(crate) fn of(&self, who: usize) -> Counts {
-        self.customers.get(who).copied().unwrap_or_default()
+    /// The counts of each customer.
+    pub(crate) fn customers(&self) -> &[Counts] {
+        &self.customers
     }
 
-    /// The counts of one customer since the end of the learning.
-    pub(crate) fn measured_of(&self, who: usize) -> Counts {
-        self.measured.get(who).copied().unwrap_or_default()
+    /// The counts of each customer since the end of the learning.
+    pub(crate) fn measured(&self) -> &[Counts] {
+        &self.measured
     }
 
     /// The counts of all customers.

@@ -9,22 +9,22 @@ use crate::{
     board,
     screen::{self, Keys, Moment, Scene, Screen},
     script::Script,
-    tally::Tally,
+    tally::{Counts, Tally},
 };
 
 /// A way to show it.
 pub(crate) enum View {
-    /// Every few seconds some lines, with the tallies of the last time.
-    Lines(Vec<Tally>),
+    /// Every few seconds some lines, with the counts of the last time.
+    Lines(Vec<Counts>),
     /// Drawn over several times a second.
     Screen(Box<Scene>),
 }
 
 impl View {
     /// The best that standard output can do, and the keys that go with it.
-    pub(crate) fn open(tallies: &[Tally]) -> Result<(Self, Keys)> {
+    pub(crate) fn open(customers: usize) -> Result<(Self, Keys)> {
         if !Screen::is_possible() {
-            return Ok((Self::Lines(tallies.to_vec()), Keys::listen(false)));
+            return Ok((Self::Lines(vec![Counts::default(); customers]), Keys::listen(false)));
         }
         let screen = Screen::open()?;
         let keys = Keys::listen(screen.hears_keys());
@@ -50,8 +50,10 @@ impl View {
         match self {
             Self::Lines(before) => {
                 board::show(script, arena, elapsed, before, tallies).await?;
-                before.clear();
-                before.extend_from_slice(tallies);
+                let (position, _) = board::shown(arena)?;
+                if let Some(tally) = tallies.get(position) {
+                    *before = tally.customers().to_vec();
+                }
                 Ok(std::io::stdout().flush()?)
             }
             Self::Screen(scene) => scene.draw(&Moment { script, arena, elapsed, tallies }).await,

@@ -25,16 +25,17 @@ const WINDOW: usize = 10;
 /// Frames between two questions to the forecaster: its steps are no shorter.
 const ASK_EVERY: usize = 2;
 const CHARTS: usize = 4;
-const NAME: usize = 10;
-const FIGURE: usize = 16;
-const BAR: usize = 40;
-const WIDE: usize = 90;
+const NAME: usize = 9;
+const FIGURE: usize = 14;
+const BAR: usize = 24;
+const WIDE: usize = 76;
 
 /// What is known from one frame to the next.
 pub(crate) struct Scene {
     screen: Screen,
     frames: usize,
-    past: VecDeque<Vec<Tally>>,
+    /// The counts of each customer in the arm that is shown.
+    past: VecDeque<Vec<Counts>>,
     predictions: Vec<Option<Prediction>>,
     /// Capacity, and the present step of the plan.
     plan: Option<(f64, AvailableStep)>,
@@ -61,13 +62,14 @@ impl Scene {
             self.ask(moment.script, arm).await;
         }
         self.frames += 1;
-        self.past.push_back(moment.tallies.to_vec());
+        let now = moment.tallies.get(position).map_or(&[][..], Tally::customers);
+        self.past.push_back(now.to_vec());
         if self.past.len() > WINDOW + 1 {
             self.past.pop_front();
         }
         let (columns, rows) = Screen::size();
-        let mut lines = vec![headline(moment), Line::default()];
-        lines.extend(self.tier_lines(moment, position));
+        let mut lines = vec![headline(moment), addresses(moment.arena, arm), Line::default()];
+        lines.extend(self.tier_lines(&moment.script.cast, now));
         lines.extend([Line::default(), self.pool_line(), Line::default()]);
         if moment.arena.arms.len() > 1 {
             lines.extend(arm_lines(moment));
@@ -93,18 +95,15 @@ impl Scene {
             .and_then(|resource| Some((resource.capacity_per_s, *resource.steps.first()?)));
     }
 
-    fn tier_lines(&self, moment: &Moment<'_>, position: usize) -> Vec<Line> {
-        let heads = ["offered/s", "guaranteed/s", "opportunistic/s", "refused/s", "refused in all"];
+    fn tier_lines(&self, cast: &[Cast], counts: &[Counts]) -> Vec<Line> {
+        let heads = ["offered/s", "guaranteed/s", "from pool/s", "refused/s", "refused"];
         let head = heads.iter().map(|head| format!("{head:>FIGURE$}")).collect::<String>();
         let mut lines = vec![Line::of(Ink::Dim, format!("{:<NAME$}{head}", "tier"))];
         let seconds = PERIOD.as_secs_f64() * self.past.len().saturating_sub(1).max(1) as f64;
-        for tier in tiers(&moment.script.cast) {
-            let of = |tallies: &[Tally]| {
-                let tally = tallies.get(position);
-                tally.map(|tally| of_tier(&moment.script.cast, tally, tier)).unwrap_or_default()
-            };
-            let now = of(moment.tallies);
-            let rate = now - self.past.front().map(|tallies| of(tallies)).unwrap_or_default();
+        for tier in tiers(cast) {
+            let now = of_tier(cast, counts, tier);
+            let before = self.past.front().map(|past| of_tier(cast, past, tier));
+            let rate = now - before.unwrap_or_default();
             let per_s = |count: u64| format!("{:>FIGURE$.1}", count as f64 / seconds);
             let ink = if rate.refused() > 0 { Ink::Bad } else { Ink::Plain };
             let line = Line::of(Ink::Bold, format!("{tier:<NAME$}"))
@@ -129,9 +128,7 @@ impl Scene {
             .add(Ink::Dim, "░".repeat(BAR - full.min(BAR)))
             .add(
                 Ink::Plain,
-                format!(
-                    "  {guaranteed_per_s:.0}/s reserved in this step, {unreserved_per_s:.0}/s in the pool"
-                ),
+                format!("  {guaranteed_per_s:.0}/s reserved now, {unreserved_per_s:.0}/s in the pool"),
             )
     }
 
@@ -143,7 +140,7 @@ impl Scene {
         let width = (columns / across).saturating_sub(2);
         let mut lines = vec![Line::of(
             Ink::Dim,
-            "requests/s: ● came (red: outside the band), ▒ 80 % band one step before, ░ ahead",
+            "requests/s: ● came (red: outside), ▒ 80 % band one step before, ░ ahead",
         )];
         let drawn: Vec<Vec<Line>> = script
             .cast
@@ -188,16 +185,25 @@ fn headline(moment: &Moment<'_>) -> Line {
         .add(Ink::Dim, "   q ends")
 }
 
+fn addresses(arena: &Arena, arm: &Arm) -> Line {
+    let forecaster = arm.forecaster.as_ref().map(|forecaster| forecaster.listen().to_string());
+    let forecaster = forecaster.unwrap_or_else(|| "-".into());
+    let text = format!(
+        "requests http://{}   forecaster http://{forecaster}   Envoy's statistics http://{}",
+        arm.listen,
+        arena.envoy.admin()
+    );
+    Line::of(Ink::Dim, text)
+}
+
 /// Refusals since the learning, of all arms.
 fn arm_lines(moment: &Moment<'_>) -> Vec<Line> {
     let names = tiers(&moment.script.cast);
-    let head = names.iter().map(|tier| format!("{:>FIGURE$}", format!("{tier} refused"))).collect::<String>();
-    let mut lines = vec![Line::of(Ink::Dim, format!("{:<NAME$}{head}   since the learning", "limiter"))];
+    let head = names.iter().map(|tier| format!("{tier:>FIGURE$}")).collect::<String>();
+    let mut lines =
+        vec![Line::of(Ink::Dim, format!("{:<NAME$}{head}   since the learning, by limiter", "refused"))];
     for (arm, tally) in moment.arena.arms.iter().zip(moment.tallies) {
-        let refused = |tier: &&'static str| {
-            let members = moment.script.cast.iter().enumerate().filter(|(_, one)| one.tier == *tier);
-            members.map(|(who, _)| tally.measured_of(who)).sum::<Counts>().refused()
-        };
+        let refused = |tier: &&str| of_tier(&moment.script.cast, tally.measured(), tier).refused();
         let figures = names.iter().map(|tier| format!("{:>FIGURE$}", refused(tier))).collect::<String>();
         lines.push(Line::of(Ink::Bold, format!("{:<NAME$}", arm.name)).add(Ink::Plain, figures));
     }
