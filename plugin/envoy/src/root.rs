@@ -188,8 +188,8 @@ fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
             for report in state.courier.due(now) {
                 state.link.report(report);
             }
-            forward(state);
         }
+        forward(state);
     } else {
         state.link.leave();
         state.courier.leave_intake();
@@ -198,10 +198,14 @@ fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
     }
 }
 
-/// Sends the other workers' reports over the stream, if this worker holds one.
+/// Sends the other workers' reports over the stream. Without a stream they are let go: their workers keep them and hand
+/// them over again, and a queue that nobody empties would grow without bound.
 fn forward(state: &mut State) {
-    if state.crew.is_leader() && state.link.is_welcomed() {
-        for report in state.courier.collect() {
+    if !state.crew.is_leader() {
+        return;
+    }
+    for report in state.courier.collect() {
+        if state.link.is_welcomed() {
             state.link.report(report);
         }
     }

@@ -29,6 +29,15 @@ impl Binaries {
         Ok(Self { envoy: Self::find_envoy()?, plugin, forecaster })
     }
 
+    /// Finds the plugin whose VM a request with the header `x-tidegate-crash` ends.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_crashing_plugin() -> Result<PathBuf> {
+        let place = folder::target()?.join("wasm/tidegate-crashing.wasm");
+        locate("TIDEGATE_WASM_CRASHING", &[place])
+    }
+
     /// Finds Envoy alone.
     ///
     /// # Errors

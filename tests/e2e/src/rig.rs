@@ -50,6 +50,9 @@ pub struct Rig {
     /// A client of Envoy.
     pub client: Client,
     folder: PathBuf,
+    binary: PathBuf,
+    config: EnvoyConfig,
+    workers: u32,
 }
 
 impl Rig {
@@ -66,7 +69,19 @@ impl Rig {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start_workers(plan: &Plan, workers: u32) -> Result<Self> {
-        let binaries = Binaries::find()?;
+        Self::launch(plan, workers, Binaries::find()?).await
+    }
+
+    /// Like [`Self::start_workers`], with a plugin whose VM a request with the header `x-tidegate-crash` ends.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start_crashing(plan: &Plan, workers: u32) -> Result<Self> {
+        let plugin = Binaries::find_crashing_plugin()?;
+        Self::launch(plan, workers, Binaries { plugin, ..Binaries::find()? }).await
+    }
+
+    async fn launch(plan: &Plan, workers: u32, binaries: Binaries) -> Result<Self> {
         let folder = folder::fresh(&plan.folder)?;
         let upstream = Upstream::start(plan.upstream_delay).await?;
         let forecaster = match &plan.forecaster {
@@ -91,7 +106,19 @@ impl Rig {
         };
         let envoy = Envoy::start_workers(&binaries.envoy, &config, workers, &folder).await?;
         let client = Client::new(envoy.listen());
-        Ok(Self { envoy, forecaster, upstream, client, folder })
+        Ok(Self { envoy, forecaster, upstream, client, folder, binary: binaries.envoy, config, workers })
+    }
+
+    /// Kills Envoy (SIGKILL) and starts it again on the same ports.
+    ///
+    /// # Errors
+    /// When it does not serve again, with the end of its log.
+    pub async fn restart_envoy(&mut self) -> Result<()> {
+        self.envoy.process().kill()?;
+        self.envoy = Envoy::start_workers(&self.binary, &self.config, self.workers, &self.folder).await?;
+        // Connections to the old one are dead.
+        self.client = Client::new(self.envoy.listen());
+        Ok(())
     }
 
     /// Where configurations, logs and the database are.

@@ -1,14 +1,20 @@
 //! What the tests have in common: a small market, its traffic, and turns on the machine.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::Result;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_e2e::{
     forecaster::{Bucket, Customer, Forecast, ForecasterConfig, Resource, Tier},
-    load::{Answer, Arrival, Arrivals, Ask, Limits, Outcome, drive},
+    http,
+    load::{Answer, Arrival, Arrivals, Ask, Client, Limits, Outcome, drive},
     ports, process,
     rig::{Plan, Rig},
+    wait,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 
@@ -149,4 +155,39 @@ pub(crate) async fn traffic(rig: &Rig, streams: &[Stream], time: Duration) -> Ve
         }
     }
     outcomes
+}
+
+/// A client with connections of its own; Envoy spreads connections over its workers.
+pub(crate) fn afresh(rig: &Rig) -> Client {
+    Client::new(rig.envoy.listen())
+}
+
+/// Sends requests over ever more connections until every worker has seen one; returns how many were sent.
+pub(crate) async fn meet_all(rig: &Rig, workers: u32) -> Result<u64> {
+    let sent = AtomicU64::new(0);
+    let sent = &sent;
+    wait::until("every worker has served", SOON, || async move {
+        // Together, so that the client needs many connections; Envoy spreads those over its workers.
+        let asks = (0..32).map(|_| {
+            let client = afresh(rig);
+            tokio::spawn(async move { client.ask(&Ask::of("somebody")).await })
+        });
+        for ask in asks.collect::<Vec<_>>() {
+            ask.await??;
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok((rig.envoy.stats().await?.plugin("tidegate_workers") == u64::from(workers)).then_some(()))
+    })
+    .await?;
+    Ok(sent.load(Ordering::Relaxed))
+}
+
+/// How many streams the forecaster has.
+pub(crate) async fn streams(rig: &Rig) -> Result<usize> {
+    #[derive(Deserialize)]
+    struct Explain {
+        proxies: Vec<serde_json::Value>,
+    }
+    let explain: Explain = http::get_json(rig.forecaster()?.listen(), "/v1/explain?key=acme").await?;
+    Ok(explain.proxies.len())
 }
