@@ -6,6 +6,7 @@
 mod absent;
 mod arms;
 mod bad_tables;
+mod clock_step;
 mod config;
 mod crash;
 mod demo;
