@@ -1,4 +1,4 @@
-//! The forecaster dies (SIGKILL) and comes back while traffic goes on: nobody notices, and every request is counted once.
+//! The forecaster dies (SIGKILL) and comes back, six times, while traffic goes on: nobody notices, and every request is counted once.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ async fn nothing_is_lost_or_counted_twice() -> Result<()> {
     let mut forecaster = rig.forecaster.take().context("no forecaster")?;
     let streams = [Stream { customer: "acme", per_s: 20.0 }, Stream { customer: "globex", per_s: 15.0 }];
     let (outcomes, crashed) = tokio::join!(world::traffic(&rig, &streams, Duration::from_secs(14)), async {
-        for _ in 0..2 {
-            sleep(Duration::from_millis(2_300)).await;
+        for _ in 0..6 {
+            sleep(Duration::from_millis(1_300)).await;
             forecaster.kill()?;
-            sleep(Duration::from_millis(1_700)).await;
+            sleep(Duration::from_millis(500)).await;
             forecaster.restart().await?;
         }
         anyhow::Ok(forecaster)
