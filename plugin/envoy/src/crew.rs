@@ -130,14 +130,17 @@ impl Crew {
             let mut members = decode(&bytes.unwrap_or_default());
             // A beat from the future is from before the clock was set back.
             members.retain(|member| now_ms.abs_diff(member.beat_ms) < LIFETIME_MS);
-            let id = choose(&members);
+            let id = if self.id == 0 { choose(&members) } else { self.id };
             members.retain(|member| member.id != id);
             members.push(Member { id, beat_ms: now_ms, load: self.load });
             members.sort_unstable_by_key(|member| member.id);
             let written = hostcalls::set_shared_data(&self.shared_key, Some(&encode(&members)), cas);
             if written.is_ok() {
                 (self.id, self.members) = (id, members);
-                return;
+                // Where nothing was there yet, Envoy writes over whatever another wrote meanwhile: look again.
+                if cas.is_some() {
+                    return;
+                }
             }
         }
         // Without shared data a worker is alone.

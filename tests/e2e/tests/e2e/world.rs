@@ -6,11 +6,9 @@ use std::{
 };
 
 use anyhow::Result;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_e2e::{
     forecaster::{Bucket, Customer, Forecast, ForecasterConfig, Resource, Tier},
-    http,
     load::{Answer, Arrival, Arrivals, Ask, Client, Limits, Outcome, drive},
     ports, process,
     rig::{Plan, Rig},
@@ -182,12 +180,10 @@ pub(crate) async fn meet_all(rig: &Rig, workers: u32) -> Result<u64> {
     Ok(sent.load(Ordering::Relaxed))
 }
 
-/// How many streams the forecaster has.
-pub(crate) async fn streams(rig: &Rig) -> Result<usize> {
-    #[derive(Deserialize)]
-    struct Explain {
-        proxies: Vec<serde_json::Value>,
-    }
-    let explain: Explain = http::get_json(rig.forecaster()?.listen(), "/v1/explain?key=acme").await?;
-    Ok(explain.proxies.len())
+/// Waits until the forecaster has one stream only: for a moment two workers may both think that they lead.
+pub(crate) async fn one_stream(rig: &Rig) -> Result<()> {
+    wait::until("the workers share one stream", SOON, || async {
+        Ok((rig.forecaster()?.proxies().await?.len() == 1).then_some(()))
+    })
+    .await
 }
