@@ -3,38 +3,49 @@
 //! | file | idea |
 //! |---|---|
 //! | `decide` | the order of a decision, top to bottom |
+//! | `retry` | when a refused request would be admitted |
+//! | `waiting`, `release` | the queue: its order, and who goes when |
 //! | `settle` | charge or refund the difference to the actual cost |
-//! | `apply` | installing a table, moving its buckets from step to step |
+//! | `apply` | installing a table, moving from step to step |
+//! | `explain` | where a key stands, and what it could have |
 //! | `policy` | what the table says, and which step is current |
 //! | `budget` | shadow buckets and pool of one resource, conserved by construction |
 //! | `calendar` | which shadow buckets are refilling |
+//! | `emergency` | what each key drew of the emergency pool |
+//! | `contention` | use beyond the forecast |
 //! | `keys` | the bounded set of keys and their standard buckets |
 //! | `receipts` | admitted requests whose cost is still an estimate |
-//! | `ledger` | usage counters, cut into windows, taken by reports |
+//! | `ledger`, `count` | usage counters, cut into windows, taken by reports |
 
 mod apply;
 mod budget;
 mod calendar;
+mod contention;
+mod count;
 mod decide;
+mod emergency;
+mod explain;
 mod keys;
 mod ledger;
+mod packed;
 mod policy;
 mod receipts;
+mod release;
+mod retry;
 mod settle;
+mod waiting;
 
 use alloc::{string::String, vec::Vec};
 
-pub use decide::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source};
+pub use apply::Progress;
+pub use decide::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source, Waiting};
+pub use explain::{Alternatives, Explanation, ResourceExplanation};
 pub use receipts::Receipt;
+pub use waiting::Ticket;
 
 use self::{
-    apply::TierShare,
-    budget::Budget,
-    decide::Draw,
-    keys::{COMMON, Keys},
-    ledger::Ledger,
-    policy::Policy,
-    receipts::Receipts,
+    apply::Installation, budget::Budget, contention::Contention, decide::Draw, emergency::EmergencyUse,
+    keys::Keys, ledger::Ledger, policy::Policy, receipts::Receipts,
 };
 use crate::{
     clock::Clock,
@@ -51,6 +62,8 @@ pub struct Setup {
     pub max_unknown_keys: u32,
     /// Most admitted requests waiting to be settled; beyond it the oldest is charged its estimate.
     pub max_receipts: u32,
+    /// Most requests waiting for tokens; beyond it nobody waits.
+    pub max_waiting: u32,
     /// How long a request may take to settle, in ms; then it is charged its estimate.
     pub receipt_ttl_ms: u64,
     /// Length of usage windows in milliseconds.
@@ -107,7 +120,9 @@ pub struct Allocator {
     resources: Vec<ResourceState>,
     keys: Keys,
     receipts: Receipts,
+    waiting: waiting::Waiting,
     ledger: Ledger,
+    installation: Option<Installation>,
     /// The draws of the request being decided; kept to spare an allocation.
     draws: Vec<Draw>,
 }
@@ -119,8 +134,17 @@ struct ResourceState {
     safe: SafeBudget,
     /// Capacity, burst and stale capacity of the table in force, if it knows the resource.
     planned: Option<(Rate, Amount, Rate)>,
+    /// Tokens are held until a request settles, and come back then.
+    held: bool,
     /// By tier of the table in force.
-    tiers: Vec<TierShare>,
+    contracts: Vec<Option<(Rate, Amount)>>,
+    /// Planned floors, by tier and step; empty where a tier keeps its own.
+    floor_steps: Vec<Vec<u16>>,
+    /// Floors of the current step, by tier, and the highest of them.
+    floors_permille: Vec<u16>,
+    highest_floor_permille: u16,
+    emergency_use: EmergencyUse,
+    contention: Contention,
     budget: Budget,
 }
 
@@ -134,31 +158,35 @@ impl Allocator {
             .take(crate::table::MAX_RESOURCES)
             .map(|resource| {
                 let safe = resource.safe.unwrap_or(SafeBudget::UNLIMITED);
-                let mut budget =
-                    Budget::new(Rate::from_micro_per_s(safe.capacity), Amount::from_tokens(safe.burst), now);
-                budget.open(Rate::ZERO, Amount::ZERO, Amount::ZERO, now);
+                let capacity = Rate::from_micro_per_s(safe.capacity);
                 ResourceState {
                     name: resource.name,
                     safe,
                     planned: None,
-                    tiers: alloc::vec![TierShare::default()],
-                    budget,
+                    held: false,
+                    contracts: Vec::new(),
+                    floor_steps: Vec::new(),
+                    floors_permille: Vec::new(),
+                    highest_floor_permille: 0,
+                    emergency_use: EmergencyUse::new(),
+                    contention: Contention::default(),
+                    budget: Budget::new(capacity, Amount::from_tokens(safe.burst), now),
                 }
             })
             .collect();
-        let mut allocator = Self {
+        Self {
             clock: Clock::new(now),
             share: Share::WHOLE,
             requests: 0,
             policy: Policy::absent(),
             keys: Keys::new(resources.len(), setup.max_unknown_keys),
             receipts: Receipts::new(setup.max_receipts, setup.receipt_ttl_ms),
+            waiting: waiting::Waiting::new(setup.max_waiting),
             ledger: Ledger::new(setup.report_interval_ms),
+            installation: None,
             draws: Vec::with_capacity(resources.len()),
             resources,
-        };
-        allocator.join_tier(COMMON, 0, &[], true, now);
-        allocator
+        }
     }
 
     /// An allocator of another set-up whose reports and windows go on where this one's end.
@@ -174,6 +202,9 @@ impl Allocator {
     pub fn set_share(&mut self, share: Share, now: Timestamp) {
         if share == self.share {
             return;
+        }
+        while self.installation.is_some() {
+            self.install(u32::MAX, now);
         }
         let now = self.begin(now, u32::MAX);
         self.share = share;
@@ -213,7 +244,7 @@ impl Allocator {
     }
 
     /// Sets the length of usage windows, as the forecaster asks for in its welcome.
-    pub const fn set_report_interval(&mut self, interval_ms: u32) {
+    pub fn set_report_interval(&mut self, interval_ms: u32) {
         self.ledger.set_interval(interval_ms);
     }
 

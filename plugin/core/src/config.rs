@@ -132,6 +132,7 @@ impl Config {
     pub fn setup(&self) -> Setup {
         const MAX_UNKNOWN_KEYS: u32 = 50_000;
         const MAX_RECEIPTS: u32 = 100_000;
+        const MAX_WAITING: u32 = 1_024;
         const RECEIPT_TTL_MS: u64 = 15 * 60 * 1_000;
         const REPORT_INTERVAL_MS: u32 = 10_000;
         let resource = |rule: &ResourceRule| ResourceSetup {
@@ -142,6 +143,7 @@ impl Config {
             resources: self.resources.iter().map(resource).collect(),
             max_unknown_keys: MAX_UNKNOWN_KEYS,
             max_receipts: MAX_RECEIPTS,
+            max_waiting: MAX_WAITING,
             receipt_ttl_ms: RECEIPT_TTL_MS,
             report_interval_ms: REPORT_INTERVAL_MS,
         }

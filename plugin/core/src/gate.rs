@@ -36,6 +36,8 @@ pub enum Label {
     Guaranteed,
     /// Admitted from the pool.
     Opportunistic,
+    /// Admitted, at least in part from the emergency pool.
+    Emergency,
     /// Admitted without a decision: no valid table, fail mode open.
     FailOpen,
     /// Refused: over the customer's own contract.
@@ -48,9 +50,10 @@ pub enum Label {
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Guaranteed,
         Self::Opportunistic,
+        Self::Emergency,
         Self::FailOpen,
         Self::RefusedContract,
         Self::RefusedPool,
@@ -63,6 +66,7 @@ impl Label {
         match self {
             Self::Guaranteed => "guaranteed",
             Self::Opportunistic => "opportunistic",
+            Self::Emergency => "emergency",
             Self::FailOpen => "fail_open",
             Self::RefusedContract => "refused_contract",
             Self::RefusedPool => "refused_pool",
@@ -129,7 +133,8 @@ impl Gate {
             self.demands.push(Demand { resource, cost: rule.cost.cost(attributes), estimated });
         }
         let class = rules::class_of(self.config.class_header.as_deref(), attributes);
-        let request = Request { key: &self.key, class, demands: &self.demands, may_wait: false };
+        let request =
+            Request { key: &self.key, class, demands: &self.demands, may_wait: false, partial: false };
         let unguided = self.allocator.refresh(now) != TableState::Live;
         let anonymous = !keyed;
         let passed = |label, tier, receipt| Verdict { label, tier, receipt, response: None, anonymous };
@@ -148,8 +153,15 @@ impl Gate {
                     let label = match admission.source {
                         Source::Guaranteed => Label::Guaranteed,
                         Source::Opportunistic => Label::Opportunistic,
+                        Source::Emergency => Label::Emergency,
                     };
                     passed(label, admission.tier, admission.receipt)
+                }
+                // Nobody is told to wait who did not say that it may.
+                Decision::Wait(waiting) => {
+                    self.allocator.cancel(waiting.ticket);
+                    let response = self.enforced(outcome::no_table(self.allocator.tier_name(waiting.tier)));
+                    Verdict { response, ..passed(Label::RefusedPool, waiting.tier, None) }
                 }
                 Decision::Refuse(refusal) => {
                     let label = match refusal.reason {

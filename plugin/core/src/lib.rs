@@ -26,8 +26,9 @@ pub mod units;
 mod wire;
 
 pub use allocator::{
-    Admission, Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, ResourceSetup,
-    SafeBudget, Setup, Source, TableState,
+    Admission, Allocator, Alternatives, Class, Decision, Demand, Explanation, Progress, Reason, Receipt,
+    Refusal, Request, ResourceExplanation, ResourceSetup, SafeBudget, Setup, Source, TableState, Ticket,
+    Waiting,
 };
 pub use units::{Amount, KeyHash, Rate, Share, Timestamp};
 pub use wire::WireError;

@@ -14,7 +14,7 @@ pub use share::{Claim, max_min_shares};
 pub use want::want;
 
 use crate::{
-    table::{self, Contract, DrawOrder, Grant, Reservation, Table},
+    table::{self, Contract, DrawOrder, Forecast, Grant, Reservation, Schedule, Table},
     units::{KeyHash, MicroRate},
 };
 
@@ -58,10 +58,12 @@ pub struct TierPolicy {
     pub weight: f64,
     /// The quantile of the forecast that this tier's reservations aim at, in (0, 1).
     pub risk_quantile: f64,
+    /// How much an 80 % interval as wide as the median shrinks a reservation: to 1 / (1 + this); 0 or more.
+    pub uncertainty_aversion: f64,
 }
 
 /// A resource as the planner sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ResourcePolicy {
     /// Name.
     pub name: String,
@@ -73,6 +75,14 @@ pub struct ResourcePolicy {
     pub safe_capacity_per_s: f64,
     /// At most this part of capacity and burst, in [0, 1], is reserved; the rest always feeds the pool.
     pub reservable_share: f64,
+    /// This part of capacity and burst, in [0, 1], is set aside for emergencies; the rest may be reserved.
+    pub emergency_share: f64,
+    /// The most that one key may draw of the emergency pool in a step, as a part of its depth.
+    pub emergency_key_share: f64,
+    /// Tokens are held until a request settles: concurrency, memory. `burst` is all there is of it then.
+    pub held: bool,
+    /// Indices of the resources that could serve the same requests.
+    pub alternatives: Vec<u8>,
 }
 
 /// One customer as the planner sees it.
@@ -102,7 +112,8 @@ pub struct Demand {
 /// Plans every step.
 ///
 /// Per resource and step: each customer wants its forecast at the tier's risk quantile, shrunk by its uncertainty and
-/// capped by its contract; reservable capacity is shared among them by weighted max-min fairness; a reservation is as
+/// capped by its contract; reservable capacity goes to better priorities first, and is shared within one by weighted
+/// max-min fairness; a reservation is as
 /// deep as its demand jitters. Customers whose bucket could hardly hold their largest request share one bucket per
 /// tier, since many shallow buckets would fragment the burst.
 ///
@@ -136,7 +147,13 @@ pub fn plan(input: &PlanInput) -> Table {
             capacity: MicroRate::from_per_s(policy.capacity_per_s),
             burst: policy.burst,
             safe_capacity: MicroRate::from_per_s(policy.safe_capacity_per_s),
-            tier_reservations,
+            held: policy.held,
+            emergency: emergency(policy, input.steps),
+            emergency_key_permille: (policy.emergency_key_share.clamp(0.0, 1.0) * 1000.0) as u16,
+            floors: Vec::new(),
+            slack_permille: Vec::new(),
+            alternatives: policy.alternatives.clone(),
+            tier_reservations: tier_reservations.iter().map(|steps| Schedule::from_steps(steps)).collect(),
         });
     }
     Table {
@@ -172,12 +189,14 @@ fn reserve(
     let steps = usize::from(input.steps);
     let step_s = f64::from(input.step_ms) / 1e3;
     // The margin keeps rounding from ever exceeding the whole.
-    let share = policy.reservable_share.clamp(0.0, 1.0) * (1.0 - 1e-9);
+    let unreserved = 1.0 - policy.emergency_share.clamp(0.0, 1.0);
+    let share = policy.reservable_share.clamp(0.0, unreserved) * (1.0 - 1e-9);
     let budget = policy.burst as f64 * share;
     // By step, then by claimant.
     let loads: Vec<Vec<Load>> = (0..steps)
         .map(|step| {
             let claim = |claimant: &Claimant<'_>| Claim {
+                priority: claimant.tier.tier.priority,
                 weight: claimant.tier.weight,
                 ceiling: want_per_s(claimant, step, step_s),
             };
@@ -207,9 +226,29 @@ fn reserve(
     }
     for (claimant, reservations) in claimants.iter_mut().zip(own) {
         let Demand { resource, contract, .. } = *claimant.demand;
-        claimant.key.grants.push(Grant { resource, contract, reservations });
+        let reservations = Schedule::from_steps(&reservations);
+        let forecast = if reservations.is_empty() { Forecast::default() } else { interval(claimant, step_s) };
+        claimant.key.grants.push(Grant { resource, contract, reservations, forecast });
     }
     shared
+}
+
+/// What is set aside for emergencies, the same in every step.
+fn emergency(policy: &ResourcePolicy, steps: u16) -> Schedule {
+    let share = policy.emergency_share.clamp(0.0, 1.0);
+    let rate = MicroRate(libm::floor(policy.capacity_per_s * share * 1e6) as u64);
+    let depth = libm::floor(policy.burst as f64 * share) as u64;
+    if depth == 0 { Schedule::default() } else { Schedule::constant(Reservation { rate, depth }, steps) }
+}
+
+/// The 80 % interval of a claimant's forecast over all steps, as rates.
+fn interval(claimant: &Claimant<'_>, step_s: f64) -> Forecast {
+    let ends = |[_, low, _, high, _]: &[f64; LEVELS.len()]| (low.max(0.0) / step_s, high.max(0.0) / step_s);
+    let all = claimant.demand.forecast.iter().map(ends);
+    let (low, high) =
+        all.fold((f64::INFINITY, 0.0_f64), |(low, high), step| (low.min(step.0), high.max(step.1)));
+    let rate = |per_s: f64| MicroRate::from_per_s(per_s).min(table::MAX_RATE);
+    Forecast { low: rate(low.min(high)), high: rate(high) }
 }
 
 /// Who gets a bucket of its own: it must hold a few of the customer's largest requests in some step.
@@ -232,7 +271,8 @@ fn want_per_s(claimant: &Claimant<'_>, step: usize, step_s: f64) -> f64 {
         claimant.tier.tier.contracts.get(usize::from(claimant.demand.resource)).copied().flatten()
     });
     let ceiling = contract.map_or(f64::INFINITY, |contract| contract.rate.per_s());
-    (want::want(quantiles, claimant.tier.risk_quantile) / step_s).min(ceiling)
+    (want::want(quantiles, claimant.tier.risk_quantile, claimant.tier.uncertainty_aversion) / step_s)
+        .min(ceiling)
 }
 
 /// Rounded down, so that sums never exceed the whole.

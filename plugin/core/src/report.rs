@@ -28,6 +28,20 @@ pub struct Report {
     pub keys: Vec<String>,
     /// The increments.
     pub records: Vec<Record>,
+    /// What was missing, for whoever can add capacity.
+    pub wishes: Vec<Wish>,
+}
+
+/// Demand of a resource that more capacity would have served: refused or delayed although its tier may ask for scaling
+/// and it was within contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// Index into [`Report::resources`].
+    pub resource: u8,
+    /// Tokens refused.
+    pub refused: u64,
+    /// Tokens delayed.
+    pub delayed: u64,
 }
 
 /// Increments of one key on one resource in one window.
@@ -39,6 +53,8 @@ pub struct Record {
     pub resource: u8,
     /// When the window began, in milliseconds since the Unix epoch; a multiple of the report interval.
     pub window_start_ms: u64,
+    /// The key keeps exceeding its forecast.
+    pub contended: bool,
     /// What happened.
     pub usage: Usage,
 }
@@ -56,6 +72,14 @@ pub struct Usage {
     pub guaranteed: u64,
     /// Tokens admitted from the pool.
     pub opportunistic: u64,
+    /// Tokens admitted from the emergency pool.
+    pub emergency: u64,
+    /// Tokens asked for beyond the upper end of the key's forecast.
+    pub beyond: u64,
+    /// Requests that were admitted after waiting.
+    pub delayed: u64,
+    /// How long those waited in all, in milliseconds.
+    pub delay_ms: u64,
     /// Actual cost of what was admitted, counted when it became known.
     pub settled: u64,
     /// The estimates that `settled` replaces: demand is `offered - settled_estimate + settled`.
@@ -72,6 +96,10 @@ impl Usage {
         self.offered = self.offered.saturating_add(other.offered);
         self.guaranteed = self.guaranteed.saturating_add(other.guaranteed);
         self.opportunistic = self.opportunistic.saturating_add(other.opportunistic);
+        self.emergency = self.emergency.saturating_add(other.emergency);
+        self.beyond = self.beyond.saturating_add(other.beyond);
+        self.delayed = self.delayed.saturating_add(other.delayed);
+        self.delay_ms = self.delay_ms.saturating_add(other.delay_ms);
         self.settled = self.settled.saturating_add(other.settled);
         self.settled_estimate = self.settled_estimate.saturating_add(other.settled_estimate);
         self.largest = self.largest.max(other.largest);
@@ -86,7 +114,7 @@ impl Usage {
 
 impl Report {
     /// The report format that this build reads and writes.
-    pub const FORMAT: u8 = 1;
+    pub const FORMAT: u8 = 2;
 
     /// Serialises the report.
     #[must_use]
@@ -103,6 +131,11 @@ impl Report {
         let named = |record: &Record| {
             (record.key as usize) < report.keys.len() && usize::from(record.resource) < report.resources.len()
         };
-        if report.records.iter().all(named) { Ok(report) } else { Err(WireError::Malformed("report")) }
+        let known = |wish: &Wish| usize::from(wish.resource) < report.resources.len();
+        if report.records.iter().all(named) && report.wishes.iter().all(known) {
+            Ok(report)
+        } else {
+            Err(WireError::Malformed("report"))
+        }
     }
 }

@@ -5,13 +5,19 @@
 
 mod check;
 mod delta;
+mod reader;
+mod schedule;
 
 use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::{Checker, MAX_RATE};
 pub use check::{MAX_KEYS, MAX_RESOURCES, MAX_STEPS, MAX_TIERS, TableError};
 pub use delta::Baseline;
+pub(crate) use reader::Reader;
+pub use schedule::Schedule;
+pub(crate) use schedule::part;
 
 use crate::{
     units::{KeyHash, MicroRate, Share},
@@ -21,7 +27,9 @@ use crate::{
 const ENVELOPE: Envelope = Envelope { name: "table", magic: *b"TGT", version: Table::FORMAT };
 
 /// A plan plus policy for one proxy, valid for a few steps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// The keys come last on the wire, so that they can be read, checked and installed a few at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Table {
     /// Grows with every table of one forecaster; a proxy refuses an epoch that is not newer than its own.
     pub epoch: u64,
@@ -65,12 +73,44 @@ pub enum DrawOrder {
 pub struct Tier {
     /// The name in metrics, headers and reports, such as `gold`.
     pub name: String,
-    /// The part of the pool's cap, in thousandths, that this tier leaves untouched for better tiers.
+    /// Who goes first among those who wait, 0 before 1: strictly, whatever the weights.
+    pub priority: u8,
+    /// Share among those who wait with the same priority; at least 1.
+    pub weight: u32,
+    /// The part of the pool's cap, in thousandths, that this tier leaves untouched for better tiers, where
+    /// [`Resource::floors`] does not say otherwise.
     pub floor_permille: u16,
-    /// How long a request may wait by borrowing future refill, in milliseconds.
+    /// How long a request may wait for tokens, in milliseconds.
     pub max_delay_ms: u32,
+    /// Whether its keys may use the pool beyond their contract while tokens are plentiful.
+    pub borrow: bool,
+    /// Whether its keys may draw on the emergency pool; critical requests of every tier may.
+    pub emergency: bool,
+    /// How much of what a key's reservation overflowed since it was last used may be drawn below the tier's floor, in
+    /// thousandths; 0 for no burst credit.
+    pub credit_permille: u16,
+    /// Whether its refusals ask for more capacity.
+    pub scales: bool,
     /// The contract, per resource index, of keys that have none of their own.
     pub contracts: Vec<Option<Contract>>,
+}
+
+impl Default for Tier {
+    /// One tier for all: no contract, no floor, no waiting.
+    fn default() -> Self {
+        Self {
+            name: String::from("default"),
+            priority: 0,
+            weight: 1,
+            floor_permille: 0,
+            max_delay_ms: 0,
+            borrow: true,
+            emergency: false,
+            credit_permille: 0,
+            scales: false,
+            contracts: Vec::new(),
+        }
+    }
 }
 
 /// What a customer has bought of one resource: a token bucket (the standard bucket).
@@ -83,7 +123,7 @@ pub struct Contract {
 }
 
 /// The budget of one resource at this proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// The name that plugin configuration and reports use, such as `requests` or `llm_tokens`.
     pub name: String,
@@ -93,8 +133,21 @@ pub struct Resource {
     pub burst: u64,
     /// Capacity once the table is stale.
     pub safe_capacity: MicroRate,
-    /// What keys without a reservation of their own share, `[tier][step]`.
-    pub tier_reservations: Vec<Vec<Reservation>>,
+    /// Tokens are held until a request settles, and come back then: concurrency, memory. Such a resource has no capacity per
+    /// second, only a burst.
+    pub held: bool,
+    /// What is set aside for emergencies, per step.
+    pub emergency: Schedule,
+    /// The most that one key may draw of the emergency pool in a step, in thousandths of its depth.
+    pub emergency_key_permille: u16,
+    /// The tiers' floors in thousandths of the pool's cap, `[tier][step]`; a tier without any keeps its constant floor.
+    pub floors: Vec<Vec<u16>>,
+    /// What is expected to be left of the capacity, in thousandths, per step; empty when nothing is known.
+    pub slack_permille: Vec<u16>,
+    /// Indices of the resources that could serve the same requests: another pool, another region.
+    pub alternatives: Vec<u8>,
+    /// What keys without a reservation of their own share, by tier.
+    pub tier_reservations: Vec<Schedule>,
 }
 
 /// A soft reservation for one step: refilled at `rate` up to `depth`, the rest overflows into the pool.
@@ -125,39 +178,40 @@ pub struct Grant {
     /// Its own contract; the tier's when absent.
     pub contract: Option<Contract>,
     /// Its own shadow bucket, one reservation per step; empty when it shares its tier's.
-    pub reservations: Vec<Reservation>,
+    pub reservations: Schedule,
+    /// What is forecast for the coming steps; only where it has a shadow bucket of its own.
+    pub forecast: Forecast,
+}
+
+/// What a key is expected to ask for, over the steps of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The lower end of the 80 % interval, the least of all steps.
+    pub low: MicroRate,
+    /// The upper end of the 80 % interval, the most of all steps; 0 when nothing is forecast.
+    pub high: MicroRate,
 }
 
 impl Table {
     /// The table format that this build reads and writes.
-    pub const FORMAT: u8 = 1;
+    pub const FORMAT: u8 = 2;
 
-    /// Leaves one part of every budget, contract and reservation.
+    /// Leaves one part of every budget, contract and reservation, those of the keys included.
     pub(crate) fn divide(&mut self, share: Share) {
         if share == Share::WHOLE {
             return;
         }
-        let whole = |tokens: &mut u64| *tokens = share.of(*tokens).max((*tokens).min(1));
-        let contracts = self.tiers.iter_mut().flat_map(|tier| &mut tier.contracts).flatten();
-        let own =
-            self.keys.iter_mut().flat_map(|key| &mut key.grants).filter_map(|grant| grant.contract.as_mut());
-        for contract in contracts.chain(own) {
-            contract.rate = contract.rate.part(share);
-            whole(&mut contract.burst);
+        for contract in self.tiers.iter_mut().flat_map(|tier| &mut tier.contracts).flatten() {
+            contract.divide(share);
         }
         for resource in &mut self.resources {
             resource.capacity = resource.capacity.part(share);
             resource.safe_capacity = resource.safe_capacity.part(share);
-            whole(&mut resource.burst);
+            resource.burst = whole(share, resource.burst);
+            resource.tier_reservations.iter_mut().for_each(|schedule| schedule.peak_mut().divide(share));
+            resource.emergency.peak_mut().divide(share);
         }
-        let shared = self.resources.iter_mut().flat_map(|resource| &mut resource.tier_reservations).flatten();
-        let own =
-            self.keys.iter_mut().flat_map(|key| &mut key.grants).flat_map(|grant| &mut grant.reservations);
-        for reservation in shared.chain(own) {
-            // Rounded down, so that the parts of reservations fit into the parts of budgets.
-            reservation.rate.0 = share.of(reservation.rate.0);
-            reservation.depth = share.of(reservation.depth);
-        }
+        self.keys.iter_mut().for_each(|key| key.divide(share));
     }
 
     /// The same table as a delta on `base_epoch` that names only `keys`.
@@ -183,8 +237,13 @@ impl Table {
     /// # Errors
     /// Says what is wrong with the bytes or with the numbers in them; nothing has been applied then.
     pub fn decode(bytes: &[u8]) -> Result<Self, TableError> {
-        let table: Self = ENVELOPE.decode(bytes)?;
-        check::check(&table)?;
+        let (mut table, mut reader) = Reader::open(bytes)?;
+        let mut checker = Checker::new(&table, reader.left())?;
+        while let Some(key) = reader.next(bytes)? {
+            checker.key(&key)?;
+            table.keys.push(key);
+        }
+        checker.finish(&table)?;
         Ok(table)
     }
 
@@ -193,6 +252,43 @@ impl Table {
     /// # Errors
     /// The first rule that is broken.
     pub fn check(&self) -> Result<(), TableError> {
-        check::check(self)
+        let mut checker = Checker::new(self, self.keys.len())?;
+        self.keys.iter().try_for_each(|key| checker.key(key))?;
+        checker.finish(self)
     }
+}
+
+impl Key {
+    /// Leaves one part of its contracts and reservations.
+    pub(crate) fn divide(&mut self, share: Share) {
+        if share == Share::WHOLE {
+            return;
+        }
+        for grant in &mut self.grants {
+            grant.contract.iter_mut().for_each(|contract| contract.divide(share));
+            grant.reservations.peak_mut().divide(share);
+            grant.forecast.low.0 = share.of(grant.forecast.low.0);
+            grant.forecast.high.0 = share.of(grant.forecast.high.0);
+        }
+    }
+}
+
+impl Contract {
+    fn divide(&mut self, share: Share) {
+        self.rate = self.rate.part(share);
+        self.burst = whole(share, self.burst);
+    }
+}
+
+impl Reservation {
+    /// Rounded down, so that the parts of reservations fit into the parts of budgets.
+    fn divide(&mut self, share: Share) {
+        self.rate.0 = share.of(self.rate.0);
+        self.depth = share.of(self.depth);
+    }
+}
+
+/// A part of `tokens`, never rounded down to nothing.
+fn whole(share: Share, tokens: u64) -> u64 {
+    share.of(tokens).max(tokens.min(1))
 }

@@ -49,6 +49,14 @@ impl Envelope {
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, WireError> {
+        match self.take(bytes, self.open(bytes)?)? {
+            (value, []) => Ok(value),
+            (_, rest) => Err(WireError::TrailingBytes(rest.len())),
+        }
+    }
+
+    /// Checks kind and version; returns what follows them.
+    pub(crate) fn open<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
         let Some((head, body)) = bytes.split_first_chunk::<4>() else {
             return Err(WireError::Truncated(bytes.len()));
         };
@@ -59,9 +67,17 @@ impl Envelope {
         if version != self.version {
             return Err(WireError::UnknownVersion { found: version, supported: self.version });
         }
-        match postcard::take_from_bytes::<T>(body) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(WireError::TrailingBytes(rest.len())),
+        Ok(body)
+    }
+
+    /// Reads one value from `rest`, a part of the message `bytes`; returns what follows it.
+    pub(crate) fn take<'a, T: DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+        rest: &'a [u8],
+    ) -> Result<(T, &'a [u8]), WireError> {
+        match postcard::take_from_bytes::<T>(rest) {
+            Ok(read) => Ok(read),
             Err(postcard::Error::DeserializeUnexpectedEnd) => Err(WireError::Truncated(bytes.len())),
             Err(_) => Err(WireError::Malformed(self.name)),
         }

@@ -1,56 +1,127 @@
-//! Installing a table and moving its buckets from step to step.
+//! Installing a table a few keys at a time, and moving from step to step.
 //!
 //! A table changes reservations, it never mints tokens: what a bucket gains comes from the pool, what it loses returns.
-//! A key moves to a new step when it is touched or when the sweep reaches it, a few per request.
+//! First every key is read and checked; nothing changes unless all of it is good. Then policy, tiers and budgets change at
+//! once, and keys one by one: those that the table has not reached yet keep the reservation they have. In the
+//! end those that it does not name give up theirs. Each part takes as many keys as the caller allows.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-
-use super::{
-    Allocator, ResourceState, TableState,
-    keys::{COMMON, Standard},
-    policy::Policy,
-};
+use super::{Allocator, ResourceState, TableState, budget::EMERGENCY, policy::Policy};
 use crate::{
-    table::{Contract, Grant, Reservation, Table, TableError},
+    table::{Checker, Contract, Key, Reader, Schedule, Table, TableError},
     units::{Amount, Rate, Share, Timestamp},
 };
 
-/// What key-owned buckets held before a table, by (key, resource).
-type Carried = HashMap<(u32, u8), Amount>;
+/// A table on its way into force.
+#[derive(Debug)]
+pub(super) struct Installation {
+    /// Everything but the keys.
+    table: Table,
+    bytes: Vec<u8>,
+    reader: Reader,
+    phase: Phase,
+}
 
-/// A tier's share of one resource.
-#[derive(Debug, Default)]
-pub(super) struct TierShare {
-    pub(super) contract: Option<(Rate, Amount)>,
-    reservations: Vec<(Rate, Amount)>,
+#[derive(Debug)]
+enum Phase {
+    Checking(Checker),
+    /// Local resource index by that of the table.
+    Installing(Vec<Option<u8>>),
+    /// Entries up to here have been looked at.
+    Releasing(u32),
+}
+
+/// How far a table has got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is nothing to do.
+    Idle,
+    /// There is more to do.
+    Working,
+    /// The table of this epoch is wholly in force.
+    Installed(u64),
+    /// The table breaks a rule; the last good one stays in force.
+    Refused(TableError),
 }
 
 impl Allocator {
-    /// Installs a table and returns its epoch. Nothing changes unless all of it is good.
+    /// Installs a table and returns its epoch, all at once. Nothing changes unless all of it is good.
     ///
     /// # Errors
     /// Says what is wrong with the table; the last good one stays in force.
     pub fn apply(&mut self, table: &[u8], now: Timestamp) -> Result<u64, TableError> {
-        let mut table = Table::decode(table)?;
+        self.stage(table.to_vec(), now)?;
+        loop {
+            match self.install(u32::MAX, now) {
+                Progress::Working => {}
+                Progress::Installed(epoch) => return Ok(epoch),
+                Progress::Refused(error) => return Err(error),
+                Progress::Idle => return Ok(self.policy.epoch),
+            }
+        }
+    }
+
+    /// Takes a table to be installed by calls of [`Allocator::install`]. One that is being checked is dropped for it,
+    /// one that is partly in force is finished first.
+    ///
+    /// # Errors
+    /// Says what is wrong with what the table says before its keys; the last good one stays in force.
+    pub fn stage(&mut self, bytes: Vec<u8>, now: Timestamp) -> Result<(), TableError> {
+        while self.installation.as_ref().is_some_and(|staged| !matches!(staged.phase, Phase::Checking(_))) {
+            self.install(u32::MAX, now);
+        }
+        self.installation = None;
+        let (table, reader) = Reader::open(&bytes)?;
         if table.epoch <= self.policy.epoch {
             return Err(TableError::OldEpoch { found: table.epoch, current: self.policy.epoch });
         }
         self.check_base(&table)?;
-        table.divide(self.share);
+        let checker = Checker::new(&table, reader.left())?;
+        self.installation = Some(Installation { table, bytes, reader, phase: Phase::Checking(checker) });
+        Ok(())
+    }
+
+    /// Goes on with the staged table, `keys` keys at most. A thousand keys take well under a millisecond.
+    pub fn install(&mut self, keys: u32, now: Timestamp) -> Progress {
+        let Some(mut staged) = self.installation.take() else { return Progress::Idle };
         let wall = now;
-        let now = self.begin(wall, u32::MAX);
-        let mut carried = self.release_reservations(now);
-        let mut tier_levels = self.release_tiers(now);
-        self.policy = Policy::of(&table, wall);
-        self.install_resources(&table, &mut tier_levels, now);
-        self.install_keys(&table, &mut carried, now);
-        // New and deeper reservations are funded in order: tiers first, then keys as the table lists them.
-        for resource in &mut self.resources {
-            resource.budget.fund();
-        }
-        Ok(table.epoch)
+        let now = self.begin(wall, super::decide::DRAIN_PER_REQUEST);
+        let next = match staged.phase {
+            Phase::Checking(checker) => {
+                match check(&mut staged.reader, &staged.bytes, checker, &staged.table, keys) {
+                    Err(error) => return Progress::Refused(error),
+                    Ok(Some(checker)) => Phase::Checking(checker),
+                    Ok(None) => {
+                        let Ok((_, reader)) = Reader::open(&staged.bytes) else { return Progress::Idle };
+                        staged.reader = reader;
+                        staged.table.divide(self.share);
+                        self.keys.reserve(reader.left());
+                        Phase::Installing(self.switch(&staged.table, wall, now))
+                    }
+                }
+            }
+            Phase::Installing(locals) => {
+                let mut left = keys;
+                while let Some(mut key) = next_key(&mut staged.reader, &staged.bytes, &mut left) {
+                    key.divide(self.share);
+                    self.install_key(&key, &locals, now);
+                }
+                if staged.reader.left() > 0 { Phase::Installing(locals) } else { Phase::Releasing(0) }
+            }
+            Phase::Releasing(from) => {
+                let until = from.saturating_add(keys).min(self.keys.len() as u32);
+                (from..until).for_each(|key| self.release_unnamed(key, &staged.table, now));
+                if until == self.keys.len() as u32 {
+                    self.keys.settle_known();
+                    return Progress::Installed(staged.table.epoch);
+                }
+                Phase::Releasing(until)
+            }
+        };
+        staged.phase = next;
+        self.installation = Some(staged);
+        Progress::Working
     }
 
     /// A delta must build on the snapshot in force, and leave the tiers as they are.
@@ -72,93 +143,12 @@ impl Allocator {
         }
     }
 
-    /// Moves to the step that `wall` lies in: tiers at once, keys as they are touched or swept.
-    pub(super) fn move_to_step(&mut self, wall: Timestamp, now: Timestamp) {
-        if !self.policy.turn(wall) {
-            return;
-        }
-        self.policy.swept = 0;
+    /// Puts policy, tiers and budgets of a table into force; returns which local resource each of its resources is.
+    /// A resource that the table lacks keeps its safe budget.
+    fn switch(&mut self, table: &Table, wall: Timestamp, now: Timestamp) -> Vec<Option<u8>> {
+        self.policy = self.policy.next(table, wall);
+        let (policy, share) = (&self.policy, self.share);
         for resource in &mut self.resources {
-            resource.budget.drain(now, u32::MAX);
-            resource.set_capacity(self.policy.state, self.share, now);
-            for (id, share) in (0..).zip(&resource.tiers) {
-                let (rate, depth) = self.policy.current(&share.reservations);
-                resource.budget.reserve(id, rate, depth, now);
-            }
-        }
-    }
-
-    /// Brings the shadow buckets of at most `limit` keys to the current step.
-    pub(super) fn sweep(&mut self, limit: u32, now: Timestamp) {
-        for _ in 0..limit {
-            let Some(&(key, index)) = self.policy.owners.get(self.policy.swept) else { return };
-            self.policy.swept += 1;
-            let Some(slot) = self.keys.slot_mut(key, index) else { continue };
-            let Some(ResourceState { budget, .. }) = self.resources.get_mut(usize::from(index)) else {
-                continue;
-            };
-            self.policy.roll(slot, budget, now);
-        }
-    }
-
-    /// Gives a key its tier: that tier's shadow bucket and contract on every resource, or the key's own contract
-    /// where `own` has one. Its standard bucket starts anew when `fresh`; else what was used of it stays used.
-    pub(super) fn join_tier(
-        &mut self,
-        key: u32,
-        tier: u8,
-        own: &[(u8, Contract)],
-        fresh: bool,
-        now: Timestamp,
-    ) {
-        if let Some(entry) = self.keys.entry_mut(key) {
-            entry.tier = tier;
-        }
-        for (index, resource) in (0..).zip(&self.resources) {
-            let own = own.iter().find(|(resource, _)| *resource == index).map(|(_, own)| contract(*own));
-            let contract =
-                own.or_else(|| resource.tiers.get(usize::from(tier)).and_then(|share| share.contract));
-            let Some(slot) = self.keys.slot_mut(key, index) else { continue };
-            slot.shadow = u32::from(tier);
-            slot.owns_shadow = false;
-            if fresh {
-                slot.standard = Standard::new(contract, now);
-            } else {
-                slot.standard.set_contract(contract, now);
-            }
-        }
-    }
-
-    /// Notes what key-owned shadow buckets hold.
-    fn release_reservations(&mut self, now: Timestamp) -> Carried {
-        let mut carried = Carried::with_capacity(self.policy.owners.len());
-        for &(key, index) in &self.policy.owners {
-            let tier = self.keys.entry(key).map_or(self.policy.default_tier, |entry| entry.tier);
-            let Some(slot) = self.keys.slot_mut(key, index) else { continue };
-            let Some(ResourceState { budget, .. }) = self.resources.get(usize::from(index)) else { continue };
-            carried.insert((key, index), budget.shadow(slot.shadow, now));
-            slot.owns_shadow = false;
-            slot.shadow = u32::from(tier);
-        }
-        carried
-    }
-
-    /// Notes what the tiers' shadow buckets hold, by resource, and returns every reservation to the pool.
-    fn release_tiers(&mut self, now: Timestamp) -> Vec<HashMap<String, Amount>> {
-        let tiers = &self.policy.tiers;
-        let release = |resource: &mut ResourceState| {
-            let budget = &mut resource.budget;
-            let levels =
-                (0..).zip(tiers).map(|(id, tier)| (tier.name.clone(), budget.shadow(id, now))).collect();
-            budget.release_all(now);
-            levels
-        };
-        self.resources.iter_mut().map(release).collect()
-    }
-
-    /// Sets budgets, tier contracts and tier reservations. A resource that the table lacks keeps its safe budget.
-    fn install_resources(&mut self, table: &Table, levels: &mut [HashMap<String, Amount>], now: Timestamp) {
-        for (resource, levels) in self.resources.iter_mut().zip(levels) {
             let position = table.resources.iter().position(|entry| entry.name == resource.name);
             let entry = position.and_then(|position| table.resources.get(position));
             resource.planned = entry.map(|entry| {
@@ -168,80 +158,153 @@ impl Allocator {
                     Rate::from_micro_per_s(entry.safe_capacity),
                 )
             });
-            resource.set_capacity(self.policy.state, self.share, now);
-            resource.tiers = (0..)
-                .zip(&table.tiers)
-                .map(|(index, tier)| TierShare {
-                    contract: position.and_then(|at| tier.contracts.get(at).copied().flatten()).map(contract),
-                    reservations: entry
-                        .and_then(|entry| entry.tier_reservations.get::<usize>(index))
-                        .map(|steps| steps.iter().map(reservation).collect())
-                        .unwrap_or_default(),
-                })
-                .collect();
-            for (tier, share) in table.tiers.iter().zip(&resource.tiers) {
-                let (rate, depth) = self.policy.current(&share.reservations);
-                resource.budget.open(rate, depth, levels.remove(&tier.name).unwrap_or_default(), now);
-            }
-        }
-    }
-
-    /// Sets tiers, contracts and own shadow buckets of all keys.
-    fn install_keys(&mut self, table: &Table, carried: &mut Carried, now: Timestamp) {
-        let indices: Vec<Option<u8>> =
-            table.resources.iter().map(|resource| self.resource_index(&resource.name)).collect();
-        let is_snapshot = table.base_epoch == 0;
-        if is_snapshot {
-            self.keys.forget_table();
-        }
-        for hash in &table.removed {
-            if let Some(key) = self.keys.forget(*hash) {
-                self.join_tier(key, table.default_tier, &[], false, now);
-            }
-        }
-        for entry in &table.keys {
-            let (key, fresh) = match self.keys.find(entry.hash) {
-                Some(key) => (key, false),
-                None => (self.keys.add_known(entry.hash), true),
+            resource.held = entry.is_some_and(|entry| entry.held);
+            resource.set_capacity(policy.state, share, now);
+            let contract = |at: usize, tier: usize| {
+                table.tiers.get(tier).and_then(|tier| tier.contracts.get(at).copied().flatten()).map(contract)
             };
-            if let Some(entry) = self.keys.entry_mut(key) {
-                entry.known = true;
+            let tiers = 0..table.tiers.len();
+            resource.contracts = tiers.clone().map(|tier| contract(position?, tier)).collect();
+            resource.floor_steps = tiers
+                .map(|tier| entry.and_then(|entry| entry.floors.get(tier)).cloned().unwrap_or_default())
+                .collect();
+            resource.emergency_use.set_key_permille(entry.map_or(0, |entry| entry.emergency_key_permille));
+            resource.budget.begin_table(table.steps);
+            let none = Schedule::default();
+            let shared = |tier: u32| entry.and_then(|entry| entry.tier_reservations.get(tier as usize));
+            let emergency = entry.map_or(&none, |entry| &entry.emergency);
+            for id in 0..EMERGENCY {
+                resource.budget.install(id, shared(id).unwrap_or(&none), policy.turn, now);
             }
-            let local = |grant: &Grant| indices.get(usize::from(grant.resource)).copied().flatten();
-            let own: Vec<(u8, Contract)> =
-                entry.grants.iter().filter_map(|grant| Some((local(grant)?, grant.contract?))).collect();
-            self.join_tier(key, entry.tier, &own, fresh, now);
-            for grant in &entry.grants {
-                if let Some(index) = local(grant) {
-                    self.install_grant(key, index, grant, carried, now);
-                }
-            }
+            resource.budget.install(EMERGENCY, emergency, policy.turn, now);
+            resource.set_floors(policy);
         }
-        self.keys.settle_known();
-        if !is_snapshot {
-            return;
-        }
-        for key in self.keys.unknown() {
-            self.join_tier(key, table.default_tier, &[], false, now);
-        }
-        self.join_tier(COMMON, table.default_tier, &[], false, now);
+        let tiers = &policy.tiers;
+        let former = policy.former_tiers;
+        self.waiting.reorder(|tier| {
+            let tier = former.get(usize::from(tier)).copied().unwrap_or(policy.default_tier);
+            tiers.get(usize::from(tier)).map_or((tier, 0, 1), |state| (tier, state.rank, state.weight))
+        });
+        table.resources.iter().map(|resource| self.resource_index(&resource.name)).collect()
     }
 
-    fn install_grant(&mut self, key: u32, index: u8, grant: &Grant, carried: &mut Carried, now: Timestamp) {
-        let Some(slot) = self.keys.slot_mut(key, index) else { return };
-        let Some(ResourceState { budget, .. }) = self.resources.get_mut(usize::from(index)) else { return };
-        if grant.reservations.is_empty() {
+    fn install_key(&mut self, named: &Key, locals: &[Option<u8>], now: Timestamp) {
+        let key = match self.keys.find(named.hash) {
+            Some(key) => key,
+            None => self.keys.add_known(named.hash),
+        };
+        let Some(entry) = self.keys.entry_mut(key) else { return };
+        (entry.known, entry.tier, entry.generation) = (true, named.tier, self.policy.turn.generation);
+        for (index, resource) in (0..).zip(&mut self.resources) {
+            let Some(slot) = self.keys.slot_mut(key, index) else { continue };
+            let mut grants = named.grants.iter();
+            let grant = grants.find(|grant| locals.get(usize::from(grant.resource)) == Some(&Some(index)));
+            slot.set_contract(grant.and_then(|grant| grant.contract));
+            match (grant.filter(|grant| !grant.reservations.is_empty()), slot.own_shadow()) {
+                (Some(grant), own) => {
+                    let own = own.unwrap_or_else(|| resource.budget.add(now));
+                    slot.set_own_shadow(Some(own));
+                    resource.budget.install(own, &grant.reservations, self.policy.turn, now);
+                    resource.contention.expect(own, grant.forecast);
+                }
+                (None, Some(own)) => {
+                    resource.give_up(own, now);
+                    slot.set_own_shadow(None);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// A key that the table has not named: in a snapshot it is no longer known, in a delta it is as in the snapshot,
+    /// unless it has been removed since; either way it has no reservation of its own.
+    fn release_unnamed(&mut self, key: u32, table: &Table, now: Timestamp) {
+        let generation = self.policy.turn.generation;
+        let Some(entry) = self.keys.entry_mut(key) else { return };
+        if entry.generation == generation {
             return;
         }
-        let steps: Vec<(Rate, Amount)> = grant.reservations.iter().map(reservation).collect();
-        let (rate, depth) = self.policy.current(&steps);
-        slot.plan = self.policy.plan.len() as u32;
-        slot.step = self.policy.step();
-        slot.owns_shadow = true;
-        slot.shadow = budget.open(rate, depth, carried.remove(&(key, index)).unwrap_or_default(), now);
-        self.policy.plan.extend(steps);
-        self.policy.owners.push((key, index));
+        entry.generation = generation;
+        let former = self.policy.former_tiers.get(usize::from(entry.tier)).copied();
+        entry.tier = former.unwrap_or(self.policy.default_tier);
+        // The list of a delta is sorted.
+        let is_removed = table.base_epoch == 0 || table.removed.binary_search(&entry.hash).is_ok();
+        for (index, resource) in (0..).zip(&mut self.resources) {
+            let Some(slot) = self.keys.slot_mut(key, index) else { continue };
+            if let Some(own) = slot.own_shadow() {
+                resource.give_up(own, now);
+                slot.set_own_shadow(None);
+            }
+            if is_removed {
+                slot.set_contract(None);
+            }
+        }
+        if is_removed {
+            self.keys.forget(key);
+        }
     }
+
+    /// Moves to the step that `wall` lies in: tiers at once, keys as they are touched or swept.
+    pub(super) fn move_to_step(&mut self, wall: Timestamp, now: Timestamp) {
+        if !self.policy.move_to(wall) {
+            return;
+        }
+        self.policy.swept = 0;
+        for resource in &mut self.resources {
+            resource.set_capacity(self.policy.state, self.share, now);
+            (0..=EMERGENCY).for_each(|id| resource.budget.roll(id, self.policy.turn, now));
+            resource.set_floors(&self.policy);
+        }
+    }
+
+    /// Brings at most `limit` shadow buckets of each resource to the current step.
+    pub(super) fn sweep(&mut self, limit: u32, now: Timestamp) {
+        let from = self.policy.swept;
+        let most =
+            self.resources.iter().map(|resource| resource.budget.shadow_count()).max().unwrap_or(0) as usize;
+        if from >= most {
+            return;
+        }
+        let until = from.saturating_add(limit as usize).min(most);
+        for resource in &mut self.resources {
+            (from..until).for_each(|id| resource.budget.roll(id as u32, self.policy.turn, now));
+        }
+        self.policy.swept = until;
+    }
+
+    /// The tier of a key in the table in force.
+    pub(super) fn tier_of(&self, key: u32) -> u8 {
+        let Some(entry) = self.keys.entry(key).filter(|entry| entry.known) else {
+            return self.policy.default_tier;
+        };
+        if entry.generation == self.policy.turn.generation {
+            return entry.tier;
+        }
+        self.policy.former_tiers.get(usize::from(entry.tier)).copied().unwrap_or(self.policy.default_tier)
+    }
+}
+
+/// Checks up to `keys` keys; returns the checker while there are more.
+fn check(
+    reader: &mut Reader,
+    bytes: &[u8],
+    mut checker: Checker,
+    table: &Table,
+    keys: u32,
+) -> Result<Option<Checker>, TableError> {
+    for _ in 0..keys {
+        match reader.next(bytes)? {
+            Some(key) => checker.key(&key)?,
+            None => return checker.finish(table).map(|()| None),
+        }
+    }
+    Ok(Some(checker))
+}
+
+/// The next key, unless as many as were allowed have been read. All of them have been read before, to check them.
+fn next_key(reader: &mut Reader, bytes: &[u8], left: &mut u32) -> Option<Key> {
+    *left = left.checked_sub(1)?;
+    reader.next(bytes).ok().flatten()
 }
 
 impl ResourceState {
@@ -256,12 +319,24 @@ impl ResourceState {
         };
         self.budget.resize(capacity, burst, now);
     }
+
+    /// The floors of the current step.
+    fn set_floors(&mut self, policy: &Policy) {
+        let step = policy.step().map(usize::from);
+        let planned = |floors: &Vec<u16>| floors.get(step?).copied();
+        let floors = policy.tiers.iter().enumerate().map(|(tier, state)| {
+            self.floor_steps.get(tier).and_then(planned).unwrap_or(state.floor_permille)
+        });
+        self.floors_permille = floors.collect();
+        self.highest_floor_permille = self.floors_permille.iter().copied().max().unwrap_or(0);
+    }
+
+    fn give_up(&mut self, own: u32, now: Timestamp) {
+        self.budget.remove(own, now);
+        self.contention.forget(own);
+    }
 }
 
 const fn contract(contract: Contract) -> (Rate, Amount) {
     (Rate::from_micro_per_s(contract.rate), Amount::from_tokens(contract.burst))
-}
-
-const fn reservation(reservation: &Reservation) -> (Rate, Amount) {
-    (Rate::from_micro_per_s(reservation.rate), Amount::from_tokens(reservation.depth))
 }

@@ -9,19 +9,29 @@
 //! one that is found late credits the pool with what it overflowed in the meantime. That is exact if overflow from before
 //! the pool was last full is left out: a full pool would have lost it.
 
+mod earliest;
+
 use alloc::vec::Vec;
 
-use super::calendar::Calendar;
-use crate::units::{Amount, RATE_SHIFT, Rate, Timestamp};
+use super::{calendar::Calendar, packed::Packed, policy::Turn};
+use crate::{
+    table::{MAX_TIERS, Reservation, Schedule, part},
+    units::{Amount, RATE_SHIFT, Rate, Timestamp},
+};
 
 /// Index of a shadow bucket in its budget.
 pub(super) type ShadowId = u32;
+
+/// The emergency pool is a shadow bucket that nobody owns; those before it are the tiers'.
+pub(super) const EMERGENCY: ShadowId = MAX_TIERS as ShadowId;
+/// Shadow buckets that are always there: one per tier, and the emergency pool.
+const FIXED: usize = MAX_TIERS + 1;
 
 /// Longest refill counted at once, about 13 days: keeps products within 128 bits.
 const MAX_ELAPSED: u64 = 1 << 50;
 
 /// The budget of one resource.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Budget {
     capacity: Rate,
     burst: Amount,
@@ -34,7 +44,12 @@ pub(super) struct Budget {
     pool_rate: i128,
     reserved_depth: i64,
     shadows: Vec<Shadow>,
+    /// Shadow buckets that nobody owns any more.
+    free: Vec<ShadowId>,
     calendar: Calendar,
+    /// What the table in force reserves in each step, `stride` bytes a shadow bucket, as schedules have them.
+    codes: Vec<u8>,
+    stride: usize,
 }
 
 /// A soft reservation: a bucket of its own whose overflow belongs to the pool.
@@ -42,15 +57,36 @@ pub(super) struct Budget {
 struct Shadow {
     level: i64,
     at: Timestamp,
-    rate: Rate,
-    depth: i64,
+    rate: Packed,
+    depth: Packed,
+    peak_rate: Packed,
+    peak_depth: Packed,
+    /// The table and step that `rate` and `depth` are of.
+    turn: Turn,
     refilling: bool,
 }
 
 impl Shadow {
+    const fn new(now: Timestamp) -> Self {
+        Self {
+            level: 0,
+            at: now,
+            rate: Packed::ZERO,
+            depth: Packed::ZERO,
+            peak_rate: Packed::ZERO,
+            peak_depth: Packed::ZERO,
+            turn: Turn::NONE,
+            refilling: false,
+        }
+    }
+
+    const fn depth(&self) -> i64 {
+        self.depth.amount().0
+    }
+
     fn raw_level(&self, now: Timestamp) -> i64 {
         if self.refilling {
-            self.level.saturating_add(self.rate.over(now.since(self.at)).0)
+            self.level.saturating_add(self.rate.rate().over(now.since(self.at)).0)
         } else {
             self.level
         }
@@ -58,13 +94,13 @@ impl Shadow {
 
     /// Roughly when it is full; `None` when never.
     fn full_at(&self) -> Option<Timestamp> {
-        let deficit = self.depth.saturating_sub(self.level);
+        let deficit = self.depth().saturating_sub(self.level);
         if deficit <= 0 {
             return Some(self.at);
         }
         let deficit = deficit as u64;
         let shift = deficit.leading_zeros().min(RATE_SHIFT);
-        let quotient = (deficit << shift).checked_div(self.rate.0)?;
+        let quotient = (deficit << shift).checked_div(self.rate.rate().0)?;
         let nanos = u128::from(quotient) << (RATE_SHIFT - shift);
         Some(self.at.plus(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
@@ -81,9 +117,91 @@ impl Budget {
             pool_full_at: now,
             pool_rate: i128::from(capacity.0),
             reserved_depth: 0,
-            shadows: Vec::new(),
-            calendar: Calendar::new(now),
+            shadows: alloc::vec![Shadow::new(now); FIXED],
+            free: Vec::new(),
+            calendar: Calendar::new(now, FIXED),
+            codes: Vec::new(),
+            stride: 0,
         }
+    }
+
+    /// A shadow bucket for a key, empty and without a reservation.
+    pub(super) fn add(&mut self, now: Timestamp) -> ShadowId {
+        if let Some(id) = self.free.pop() {
+            return id;
+        }
+        self.shadows.push(Shadow::new(now));
+        self.calendar.grow(self.shadows.len());
+        self.shadows.len() as ShadowId - 1
+    }
+
+    /// Gives up a key's shadow bucket; its level, a debt too, goes to the pool.
+    pub(super) fn remove(&mut self, id: ShadowId, now: Timestamp) {
+        self.reserve(id, Rate::ZERO, Amount::ZERO, now);
+        let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
+        self.pool_level += i128::from(shadow.level) << RATE_SHIFT;
+        if shadow.refilling {
+            self.pool_rate += i128::from(shadow.rate.rate().0);
+        }
+        *shadow = Shadow::new(now);
+        self.free.push(id);
+        self.clip_pool();
+    }
+
+    /// Makes room for the schedules of a table of `steps` steps; those of the table before are no longer read.
+    pub(super) fn begin_table(&mut self, steps: u16) {
+        let stride = usize::from(steps) * 2;
+        if stride != self.stride {
+            self.stride = stride;
+            self.codes = alloc::vec![0; self.shadows.len() * stride];
+        }
+    }
+
+    /// Gives a shadow bucket the reservations of a new table, and those of the current step at once.
+    pub(super) fn install(&mut self, id: ShadowId, schedule: &Schedule, turn: Turn, now: Timestamp) {
+        let from = id as usize * self.stride;
+        if self.codes.len() < from + self.stride {
+            self.codes.resize(self.shadows.len().max(id as usize + 1) * self.stride, 0);
+        }
+        let Some(codes) = self.codes.get_mut(from..from + self.stride) else { return };
+        if schedule.is_empty() {
+            codes.fill(0);
+        } else {
+            codes.iter_mut().zip(schedule.codes()).for_each(|(slot, code)| *slot = *code);
+        }
+        let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
+        let Reservation { rate, depth } = schedule.peak();
+        shadow.peak_rate = Packed::of_rate(Rate::from_micro_per_s(rate));
+        shadow.peak_depth = Packed::of_amount(Amount::from_tokens(depth));
+        self.turn_to(id, turn, now);
+    }
+
+    /// Brings a shadow bucket to the step of `turn`, if it has the reservations of that table.
+    pub(super) fn roll(&mut self, id: ShadowId, turn: Turn, now: Timestamp) {
+        let Some(shadow) = self.shadows.get(id as usize) else { return };
+        if shadow.turn != turn && shadow.turn.generation == turn.generation {
+            self.turn_to(id, turn, now);
+        }
+    }
+
+    fn turn_to(&mut self, id: ShadowId, turn: Turn, now: Timestamp) {
+        let (rate, depth) = self.planned(id, turn.step);
+        if let Some(shadow) = self.shadows.get_mut(id as usize) {
+            shadow.turn = turn;
+        }
+        self.reserve(id, rate, depth, now);
+    }
+
+    /// Rate and depth that the table in force reserves in a step; nothing beyond the last.
+    pub(super) fn planned(&self, id: ShadowId, step: u8) -> (Rate, Amount) {
+        let offset = usize::from(step) * 2;
+        let at = id as usize * self.stride + offset;
+        let codes = self.codes.get(at..).and_then(<[u8]>::first_chunk).filter(|_| offset < self.stride);
+        let (Some([rate, depth]), Some(shadow)) = (codes, self.shadows.get(id as usize)) else {
+            return (Rate::ZERO, Amount::ZERO);
+        };
+        let rate = Rate(part(shadow.peak_rate.rate().0, *rate));
+        (rate, Amount(part(shadow.peak_depth.amount().0 as u64, *depth) as i64))
     }
 
     /// Credits the pool with what at most `limit` due shadow buckets have overflowed.
@@ -110,41 +228,41 @@ impl Budget {
         Amount(self.burst.0.saturating_sub(self.reserved_depth))
     }
 
-    /// Time until the pool reaches `level` at its present refill; `None` when it never does.
-    pub(super) fn pool_time_to(&self, level: Amount) -> Option<u64> {
-        if level > self.pool_cap() {
-            return None;
-        }
-        let missing = (i128::from(level.0) << RATE_SHIFT) - self.pool_level;
-        if missing <= 0 {
-            return Some(0);
-        }
-        if self.pool_rate <= 0 {
-            return None;
-        }
-        u64::try_from((missing as u128).div_ceil(self.pool_rate as u128)).ok()
-    }
-
     /// Level of a shadow bucket.
     pub(super) fn shadow(&self, id: ShadowId, now: Timestamp) -> Amount {
         self.shadows
             .get(id as usize)
-            .map_or(Amount::ZERO, |shadow| Amount(shadow.raw_level(now).min(shadow.depth)))
-    }
-
-    /// Time until a shadow bucket reaches `level`; `None` when it never does.
-    pub(super) fn shadow_time_to(&self, id: ShadowId, level: Amount, now: Timestamp) -> Option<u64> {
-        let shadow = self.shadows.get(id as usize)?;
-        if level.0 > shadow.depth {
-            None
-        } else {
-            shadow.rate.time_for(Amount(level.0.saturating_sub(shadow.raw_level(now))))
-        }
+            .map_or(Amount::ZERO, |shadow| Amount(shadow.raw_level(now).min(shadow.depth())))
     }
 
     /// Number of shadow buckets; ids are below it.
     pub(super) const fn shadow_count(&self) -> ShadowId {
         self.shadows.len() as ShadowId
+    }
+
+    /// Rate and depth of a shadow bucket.
+    pub(super) fn reserved(&self, id: ShadowId) -> (Rate, Amount) {
+        self.shadows
+            .get(id as usize)
+            .map_or((Rate::ZERO, Amount::ZERO), |shadow| (shadow.rate.rate(), shadow.depth.amount()))
+    }
+
+    /// What a full shadow bucket has overflowed since it was last touched, at most its depth.
+    pub(super) fn unused(&self, id: ShadowId, now: Timestamp) -> Amount {
+        let Some(shadow) = self.shadows.get(id as usize) else { return Amount::ZERO };
+        let overflow =
+            shadow.rate.rate().over(now.since(shadow.at)).0.saturating_sub(shadow.depth() - shadow.level);
+        Amount(overflow.clamp(0, shadow.depth()))
+    }
+
+    /// Counts what is unused of a full shadow bucket from now on again.
+    pub(super) fn spend_unused(&mut self, id: ShadowId, now: Timestamp) {
+        self.settle(id, now);
+        if let Some(shadow) = self.shadows.get_mut(id as usize)
+            && !shadow.refilling
+        {
+            shadow.at = now;
+        }
     }
 
     /// Takes `amount` from the pool, into debt if need be.
@@ -175,60 +293,16 @@ impl Budget {
         self.settle_pool(now);
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return self.credit_pool(amount) };
         let level = shadow.level.saturating_add(amount.0);
-        shadow.level = level.min(shadow.depth);
+        let depth = shadow.depth();
+        shadow.level = level.min(depth);
         shadow.at = now;
-        let overflow = level.saturating_sub(shadow.depth);
+        let overflow = level.saturating_sub(depth);
         if overflow >= 0 {
             self.stop_refill(id);
             self.credit_pool(Amount(overflow));
         } else {
             self.watch(id);
         }
-    }
-
-    /// Closes every shadow bucket; their levels, debts too, go to the pool.
-    pub(super) fn release_all(&mut self, now: Timestamp) {
-        for id in 0..self.shadows.len() as ShadowId {
-            self.settle(id, now);
-        }
-        self.settle_pool(now);
-        for shadow in self.shadows.drain(..) {
-            let level = if shadow.refilling { shadow.raw_level(now) } else { shadow.level };
-            self.pool_level += i128::from(level) << RATE_SHIFT;
-        }
-        self.pool_rate = i128::from(self.capacity.0);
-        self.reserved_depth = 0;
-        self.calendar = Calendar::new(now);
-        self.clip_pool();
-    }
-
-    /// Opens a shadow bucket that holds `carried` out of the pool, or its debt. Belongs between
-    /// [`Budget::release_all`] and [`Budget::fund`] of the same instant.
-    pub(super) fn open(&mut self, rate: Rate, depth: Amount, carried: Amount, now: Timestamp) -> ShadowId {
-        let id = self.shadows.len() as ShadowId;
-        let level = carried.0.min(depth.0);
-        self.shadows.push(Shadow { level, at: now, rate, depth: depth.0, refilling: false });
-        self.calendar.grow(self.shadows.len());
-        self.reserved_depth = self.reserved_depth.saturating_add(depth.0);
-        self.pool_level -= i128::from(level) << RATE_SHIFT;
-        self.start_refill(id);
-        id
-    }
-
-    /// Fills the shadow buckets from the pool, in order, as far as the pool is above zero. Debts stay where they are.
-    pub(super) fn fund(&mut self) {
-        for id in 0..self.shadow_count() {
-            let available = self.pool().0.max(0);
-            let Some(shadow) = self.shadows.get_mut(id as usize) else { continue };
-            let moved =
-                if shadow.level < 0 { 0 } else { shadow.depth.saturating_sub(shadow.level).min(available) };
-            shadow.level += moved;
-            self.pool_level -= i128::from(moved) << RATE_SHIFT;
-            if shadow.level >= shadow.depth {
-                self.stop_refill(id);
-            }
-        }
-        self.clip_pool();
     }
 
     /// Changes a reservation: a deeper one is funded from the pool as far as the pool is above zero, what shrinks
@@ -239,18 +313,17 @@ impl Budget {
         self.stop_refill(id);
         let available = i64::try_from((self.pool_level >> RATE_SHIFT).max(0)).unwrap_or(i64::MAX);
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
-        self.reserved_depth = self.reserved_depth.saturating_sub(shadow.depth).saturating_add(depth.0);
-        let moved = depth.0.saturating_sub(shadow.level).min(available);
+        let (rate, depth) = (Packed::of_rate(rate), Packed::of_amount(depth));
+        let (before, after) = (shadow.depth(), depth.amount().0);
+        self.reserved_depth = self.reserved_depth.saturating_sub(before).saturating_add(after);
+        let moved = after.saturating_sub(shadow.level).min(available);
         // A debt stays with its bucket and is refilled there; only a deeper bucket draws on the pool.
-        let moved = if shadow.level < 0 && moved > 0 {
-            depth.0.saturating_sub(shadow.depth).clamp(0, moved)
-        } else {
-            moved
-        };
+        let moved =
+            if shadow.level < 0 && moved > 0 { after.saturating_sub(before).clamp(0, moved) } else { moved };
         shadow.level = shadow.level.saturating_add(moved);
         shadow.at = now;
         shadow.rate = rate;
-        shadow.depth = depth.0;
+        shadow.depth = depth;
         self.pool_level -= i128::from(moved) << RATE_SHIFT;
         self.start_refill(id);
         self.clip_pool();
@@ -265,19 +338,24 @@ impl Budget {
         self.clip_pool();
     }
 
-    /// Brings a shadow bucket to `now` if it is full by then, and credits the pool with its overflow.
+    /// Brings a shadow bucket to `now`, and credits the pool with its overflow if it is full by then.
     fn settle(&mut self, id: ShadowId, now: Timestamp) {
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
+        if !shadow.refilling {
+            return;
+        }
         let raw = shadow.raw_level(now);
-        if raw < shadow.depth {
-            if shadow.refilling && raw > shadow.level {
+        let depth = shadow.depth();
+        if raw < depth {
+            // Time is only used up together with what it brought, or slow refill would be rounded away.
+            if raw > shadow.level {
                 shadow.level = raw;
                 shadow.at = now;
             }
             return;
         }
-        let (overflow, rate) = (raw.saturating_sub(shadow.depth), shadow.rate);
-        shadow.level = shadow.depth;
+        let (overflow, rate) = (raw.saturating_sub(depth), shadow.rate.rate());
+        shadow.level = depth;
         shadow.at = now;
         self.settle_pool(now);
         self.stop_refill(id);
@@ -288,7 +366,10 @@ impl Budget {
 
     fn settle_pool(&mut self, now: Timestamp) {
         let elapsed = now.since(self.pool_at).min(MAX_ELAPSED);
-        self.pool_at = now.max(self.pool_at);
+        if elapsed == 0 {
+            return;
+        }
+        self.pool_at = now;
         self.pool_level += self.pool_rate * i128::from(elapsed);
         self.clip_pool();
     }
@@ -304,21 +385,25 @@ impl Budget {
     /// A bucket below its depth claims its rate from the pool. The pool must be settled to the bucket's time.
     fn start_refill(&mut self, id: ShadowId) {
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
-        if !shadow.refilling && shadow.level < shadow.depth {
+        if !shadow.refilling && shadow.level < shadow.depth() {
             shadow.refilling = true;
-            self.pool_rate -= i128::from(shadow.rate.0);
+            self.pool_rate -= i128::from(shadow.rate.rate().0);
         }
-        self.watch(id);
+        // Whoever is in the calendar is looked at in time: what was taken since only makes it later.
+        if !self.calendar.contains(id) {
+            self.watch(id);
+        }
     }
 
     fn stop_refill(&mut self, id: ShadowId) {
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
         if shadow.refilling {
             shadow.refilling = false;
-            self.pool_rate += i128::from(shadow.rate.0);
+            self.pool_rate += i128::from(shadow.rate.rate().0);
         }
     }
 
+    /// Puts a refilling bucket into the calendar, or moves it to when it is full now if that is sooner.
     fn watch(&mut self, id: ShadowId) {
         let Some(shadow) = self.shadows.get(id as usize) else { return };
         if shadow.refilling

@@ -1,20 +1,24 @@
-//! The order of a decision, top to bottom: guaranteed, opportunistic, wait, refuse.
+//! The order of a decision, top to bottom: guaranteed, opportunistic, emergency, partial, wait, refuse.
 //!
 //! Several resources are all or nothing: every one is quoted first, and only when all can be had is any of them
-//! debited. A refused decision debits nothing.
+//! debited. A refused decision debits nothing, and neither does one that waits.
 
 use super::{
     Allocator, ResourceState,
+    budget::{Budget, EMERGENCY},
+    keys::Slot,
     receipts::{Outstanding, Receipt},
+    retry::{self, Needs},
+    waiting::Ticket,
 };
 use crate::{
     table::DrawOrder,
-    units::{Amount, KeyHash, Timestamp},
+    units::{Amount, KeyHash, Rate, Timestamp},
 };
 
 /// Most due shadow buckets credited per request and resource.
 pub(super) const DRAIN_PER_REQUEST: u32 = 8;
-/// Most keys moved to the current step per request.
+/// Most shadow buckets moved to the current step per request and resource.
 const SWEEP_PER_REQUEST: u32 = 4;
 
 /// One request, as the shell describes it.
@@ -28,10 +32,12 @@ pub struct Request<'a> {
     pub demands: &'a [Demand],
     /// Whether the caller can hold the request back.
     pub may_wait: bool,
+    /// Whether the caller takes less rather than nothing; for a single demand.
+    pub partial: bool,
 }
 
 /// What a request asks of one resource.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     /// Index of the resource in [`Setup`](super::Setup).
     pub resource: u8,
@@ -44,7 +50,7 @@ pub struct Demand {
 /// How the application ranks a request, whatever its customer's tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Class {
-    /// May use the pool down to nothing.
+    /// May use the pool down to nothing, then the emergency pool.
     Critical,
     /// May use the pool down to its tier's floor.
     #[default]
@@ -58,6 +64,8 @@ pub enum Class {
 pub enum Decision {
     /// Let it pass.
     Admit(Admission),
+    /// Hold it back until [`Allocator::release`] names its ticket; nothing was debited. Only for a request that may wait.
+    Wait(Waiting),
     /// Turn it away; nothing was debited.
     Refuse(Refusal),
 }
@@ -69,10 +77,10 @@ pub struct Admission {
     pub tier: u8,
     /// Who paid.
     pub source: Source,
-    /// Present when a cost was an estimate.
+    /// Present when a cost was an estimate, or its resource is held.
     pub receipt: Option<Receipt>,
-    /// Hold the request back this long, in nanoseconds; 0 unless it may wait.
-    pub wait_ns: u64,
+    /// Tokens of the first demand that were granted: its cost, or less where a part was welcome.
+    pub granted: u64,
 }
 
 /// Which bucket paid for an admission.
@@ -82,6 +90,19 @@ pub enum Source {
     Guaranteed,
     /// The pool alone.
     Opportunistic,
+    /// The emergency pool, at least in part.
+    Emergency,
+}
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Index of the key's tier.
+    pub tier: u8,
+    /// Its place in the queue.
+    pub ticket: Ticket,
+    /// Nanoseconds until its turn if nobody of a better priority comes.
+    pub expected_ns: u64,
 }
 
 /// Why a request was refused.
@@ -100,11 +121,11 @@ pub struct Refusal {
 /// What a refused request was short of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The customer's own contract, while tokens are scarce.
+    /// The customer's own contract.
     Contract,
     /// The pool: all customers share the shortage.
     Pool,
-    /// The request names a resource twice or one that does not exist.
+    /// The request names a resource twice or one that does not exist, or a part of several demands is welcome.
     Malformed,
 }
 
@@ -116,22 +137,37 @@ pub(super) struct Draw {
     pub(super) estimated: bool,
     pub(super) shadow: Amount,
     pub(super) pool: Amount,
-    wait_ns: u64,
+    pub(super) emergency: Amount,
+    /// A burst credit lowered the floor.
+    pub(super) credit: bool,
 }
 
 /// Why a resource cannot be had.
-struct Shortage {
-    reason: Reason,
-    retry_after_ns: Option<u64>,
+#[derive(Clone, Copy)]
+pub(super) struct Shortage {
+    pub(super) reason: Reason,
+    pub(super) retry_after_ns: Option<u64>,
+    /// It is worth waiting for.
+    pub(super) can_wait: bool,
 }
 
-/// What a decision knows of the key's standing.
+/// Who asks.
 #[derive(Clone, Copy)]
-struct Standing {
-    floor_permille: u16,
-    highest_floor_permille: u16,
-    max_wait_ns: u64,
-    draw_order: DrawOrder,
+pub(super) struct Asker {
+    pub(super) key: u32,
+    pub(super) tier: u8,
+    pub(super) class: Class,
+    /// Position of its priority, 0 for the best.
+    pub(super) rank: u8,
+    /// 0 when it may not wait, or has waited.
+    pub(super) max_wait_ns: u64,
+    /// It is in the queue already, so only better priorities are ahead.
+    pub(super) queued: bool,
+    pub(super) partial: bool,
+    pub(super) borrows: bool,
+    pub(super) has_emergency: bool,
+    pub(super) credit_permille: u16,
+    pub(super) scales: bool,
 }
 
 impl Allocator {
@@ -140,135 +176,170 @@ impl Allocator {
         self.ledger.turn(now);
         let now = self.begin(now, DRAIN_PER_REQUEST);
         self.sweep(SWEEP_PER_REQUEST, now);
-        let key = self.locate(request.key, now);
-        let tier = self.keys.entry(key).map_or(self.policy.default_tier, |entry| entry.tier);
-        let standing = self.standing(tier, request);
-
-        self.draws.clear();
-        let mut refusal = None;
-        let mut named = 0_u64;
-        for demand in request.demands {
-            let bit = 1_u64 << (demand.resource % 64);
-            let quote = if named & bit == 0 {
-                self.quote(key, demand, standing, now)
-            } else {
-                Err(Shortage { reason: Reason::Malformed, retry_after_ns: None })
-            };
-            named |= bit;
-            match quote {
-                Ok(draw) => self.draws.push(draw),
-                Err(shortage) => refusal = later(refusal, tier, demand.resource, &shortage),
+        let key = self.locate(request.key);
+        let asker = self.asker(key, request.class, request.may_wait, request.partial);
+        let decision = match self.quote_all(&asker, request.demands, now) {
+            Ok(()) => Decision::Admit(self.commit(&asker, now)),
+            Err((_, shortage)) if shortage.can_wait => {
+                Decision::Wait(self.enqueue(&asker, request.demands, shortage.retry_after_ns, now))
             }
-        }
-        let decision = match refusal {
-            Some(refusal) => Decision::Refuse(refusal),
-            None => Decision::Admit(self.commit(key, tier, now)),
+            Err((resource, Shortage { reason, retry_after_ns, .. })) => {
+                Decision::Refuse(Refusal { tier: asker.tier, resource, reason, retry_after_ns })
+            }
         };
-        self.count(key, request, matches!(decision, Decision::Admit(_)));
+        self.count(&asker, request.demands, &decision);
         decision
     }
 
-    /// Counts a request that somebody else admitted or turned away, without debiting anything; returns the key's tier.
-    pub fn count_undecided(&mut self, request: &Request<'_>, admitted: bool, now: Timestamp) -> u8 {
-        self.ledger.turn(now);
-        let now = self.begin(now, DRAIN_PER_REQUEST);
-        let key = self.locate(request.key, now);
+    /// Quotes every demand into `draws`; of several short resources the one that takes longest is the answer.
+    pub(super) fn quote_all(
+        &mut self,
+        asker: &Asker,
+        demands: &[Demand],
+        now: Timestamp,
+    ) -> Result<(), (u8, Shortage)> {
+        const MALFORMED: Shortage =
+            Shortage { reason: Reason::Malformed, retry_after_ns: None, can_wait: false };
         self.draws.clear();
-        self.count(key, request, admitted);
-        self.keys.entry(key).map_or(self.policy.default_tier, |entry| entry.tier)
+        let mut short: Option<(u8, Shortage)> = None;
+        let mut named = 0_u64;
+        for demand in demands {
+            let bit = 1_u64 << (demand.resource % 64);
+            let is_clear = named & bit == 0 && !(asker.partial && demands.len() != 1);
+            named |= bit;
+            let quote = if is_clear { self.quote(asker, demand, now) } else { Err(MALFORMED) };
+            match quote {
+                Ok(draw) => self.draws.push(draw),
+                Err(shortage) => short = Some(later(short, (demand.resource, shortage))),
+            }
+        }
+        short.map_or(Ok(()), Err)
     }
 
     /// What `demand` would take of its resource, without taking it.
-    fn quote(
-        &mut self,
-        key: u32,
-        demand: &Demand,
-        standing: Standing,
-        now: Timestamp,
-    ) -> Result<Draw, Shortage> {
-        let malformed = Shortage { reason: Reason::Malformed, retry_after_ns: None };
-        let Some(slot) = self.keys.slot_mut(key, demand.resource) else { return Err(malformed) };
-        let Some(ResourceState { budget, .. }) = self.resources.get_mut(usize::from(demand.resource)) else {
+    fn quote(&mut self, asker: &Asker, demand: &Demand, now: Timestamp) -> Result<Draw, Shortage> {
+        let malformed = Shortage { reason: Reason::Malformed, retry_after_ns: None, can_wait: false };
+        let Some(slot) = self.keys.slot(asker.key, demand.resource) else { return Err(malformed) };
+        let Some(resource) = self.resources.get_mut(usize::from(demand.resource)) else {
             return Err(malformed);
         };
-        self.policy.roll(slot, budget, now);
+        let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
+        resource.budget.roll(shadow_id, self.policy.turn, now);
+        let budget = &resource.budget;
         let cost = Amount::from_tokens(demand.cost);
-        let shadow = Amount(budget.shadow(slot.shadow, now).0.clamp(0, cost.0));
-        let pool = budget.pool();
-        let floor = floor(budget.pool_cap(), standing.floor_permille);
-        let highest_floor = floor_of_all(budget.pool_cap(), standing);
-        let leaves = |taken: Amount, floor: Amount| pool.0.saturating_sub(taken.0) >= floor.0;
-        let draw = |shadow: Amount, wait_ns: u64| {
-            Ok(Draw {
-                resource: demand.resource,
-                cost: demand.cost,
-                estimated: demand.estimated,
-                shadow,
-                pool: Amount(cost.0 - shadow.0),
-                wait_ns,
-            })
+        let shadow = Amount(budget.shadow(shadow_id, now).0.clamp(0, cost.0));
+        // What waits with the same or a better priority is spoken for.
+        let ahead = if self.waiting.is_empty() {
+            Amount::ZERO
+        } else if asker.queued {
+            self.waiting.kept_before(demand.resource, asker.rank)
+        } else {
+            self.waiting.kept(demand.resource, asker.rank)
         };
-
-        // 1. Guaranteed: the shadow covers it, alone or together with the pool. Not throttled by the contract.
-        let covered = shadow >= cost;
-        if covered && (standing.draw_order == DrawOrder::ShadowFirst || !leaves(cost, floor)) {
-            return draw(cost, 0);
-        }
-        if covered {
-            return draw(Amount::ZERO, 0);
-        }
+        let pool = Amount(budget.pool().0.saturating_sub(ahead.0));
+        let (floor, highest) = resource.floors(asker);
+        let has = |taken: Amount, floor: Amount| pool.0.saturating_sub(taken.0) >= floor.0;
+        let contract = resource.contract(slot, asker.tier);
+        let left = contract.map_or(Amount(i64::MAX), |contract| slot.standard.left(contract, now));
+        let within_contract = left >= cost;
         let rest = Amount(cost.0 - shadow.0);
-        let mixed = shadow > Amount::ZERO && leaves(rest, floor);
-        if mixed && (standing.draw_order == DrawOrder::ShadowFirst || !leaves(cost, floor)) {
-            return draw(shadow, 0);
-        }
-
-        // 2. Opportunistic: the pool above the tier's floor; the contract gates it only when tokens are scarce.
-        let within_contract = slot.standard.level(now) >= cost;
-        if leaves(cost, floor) && (within_contract || leaves(cost, highest_floor)) {
-            return draw(Amount::ZERO, 0);
-        }
-
-        // 5. Wait: borrow refill of the near future, within the contract.
-        if !within_contract {
-            return Err(Shortage {
-                reason: Reason::Contract,
-                retry_after_ns: slot.standard.time_to(cost, now),
-            });
-        }
-        let wait_ns = budget.pool_time_to(Amount(cost.0.saturating_add(floor.0)));
-        if let Some(wait_ns) = wait_ns.filter(|wait_ns| *wait_ns <= standing.max_wait_ns) {
-            return draw(Amount::ZERO, wait_ns);
-        }
-
-        // 6. Refuse, with the earliest time at which a bucket alone would admit it.
-        let shadow_ns = budget.shadow_time_to(slot.shadow, cost, now);
-        let retry_after_ns = match (wait_ns, shadow_ns) {
-            (Some(pool_ns), Some(shadow_ns)) => Some(pool_ns.min(shadow_ns)),
-            (pool_ns, shadow_ns) => pool_ns.or(shadow_ns),
+        let draw = Draw {
+            resource: demand.resource,
+            cost: demand.cost,
+            estimated: demand.estimated || resource.held,
+            shadow: Amount::ZERO,
+            pool: cost,
+            emergency: Amount::ZERO,
+            credit: false,
         };
-        Err(Shortage { reason: Reason::Pool, retry_after_ns })
+        let from_shadow = Draw { shadow, pool: rest, ..draw };
+        let spares_shadow = self.policy.draw_order == DrawOrder::PoolFirst && has(cost, floor);
+
+        // 1. Guaranteed: the shadow covers it, alone or together with the pool. The contract throttles only what the shadow
+        // does not cover.
+        let rest_is_allowed = left >= rest || (asker.borrows && has(rest, highest));
+        let is_mixed = shadow > Amount::ZERO && has(rest, floor) && rest_is_allowed;
+        if rest == Amount::ZERO || is_mixed {
+            return Ok(if spares_shadow { draw } else { from_shadow });
+        }
+
+        // 2. Opportunistic: the pool above the tier's floor, which a burst credit lowers; beyond its contract only for who
+        // may borrow, and only while tokens are not scarce.
+        if has(cost, floor) && (within_contract || (asker.borrows && has(cost, highest))) {
+            return Ok(draw);
+        }
+        if within_contract && asker.credit_permille > 0 && has(cost, lowered(floor, budget, slot, asker, now))
+        {
+            return Ok(Draw { credit: true, ..draw });
+        }
+
+        // 3. Emergency: for critical requests and tiers with access, up to a key's most per step.
+        if asker.has_emergency && budget.shadow(EMERGENCY, now) >= rest {
+            let most = resource.emergency_use.most(budget.reserved(EMERGENCY).1);
+            if resource.emergency_use.allows(asker.key, rest, most, self.policy.turn) {
+                return Ok(Draw { shadow, pool: Amount::ZERO, emergency: rest, ..draw });
+            }
+        }
+
+        // 4. Partial: whatever of it the steps above would grant.
+        if asker.partial {
+            let plenty = if asker.borrows { pool.0.saturating_sub(highest.0) } else { 0 };
+            let allowed = pool.0.saturating_sub(floor.0).min(left.0).max(plenty).max(0);
+            let granted = Amount(shadow.0.saturating_add(allowed)).floor_tokens().max(0) as u64;
+            if granted > 0 {
+                let part = Amount::from_tokens(granted.min(demand.cost));
+                let shadow = shadow.min(part);
+                return Ok(Draw {
+                    cost: granted.min(demand.cost),
+                    shadow,
+                    pool: Amount(part.0 - shadow.0),
+                    ..draw
+                });
+            }
+        }
+
+        // 5. Wait: within the contract, when it comes soon enough and there is room. 6. Refuse, saying when.
+        let floor = Amount(floor.0.saturating_add(ahead.0));
+        let highest = Amount(highest.0.saturating_add(ahead.0));
+        let needs = Needs { shadow: shadow_id, cost, floor, highest, contract, asker };
+        let retry_after_ns = retry::earliest(budget, slot, &needs, now);
+        let in_time = retry_after_ns.is_some_and(|nanos| nanos <= asker.max_wait_ns);
+        let can_wait =
+            within_contract && asker.max_wait_ns > 0 && in_time && self.waiting.has_room(asker.rank);
+        let reason = if within_contract { Reason::Pool } else { Reason::Contract };
+        Err(Shortage { reason, retry_after_ns, can_wait })
     }
 
     /// Debits everything that was quoted.
-    fn commit(&mut self, key: u32, tier: u8, now: Timestamp) -> Admission {
+    pub(super) fn commit(&mut self, asker: &Asker, now: Timestamp) -> Admission {
         let mut source = Source::Opportunistic;
-        let mut wait_ns = 0;
         let mut estimates = 0_u32;
         for draw in &self.draws {
-            let Some(slot) = self.keys.slot_mut(key, draw.resource) else { continue };
+            let Some(slot) = self.keys.slot_mut(asker.key, draw.resource) else { continue };
             let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { continue };
-            slot.standard.debit(Amount::from_tokens(draw.cost), now);
-            resource.budget.debit_pool(draw.pool);
-            if draw.shadow > Amount::ZERO {
-                resource.budget.debit_shadow(slot.shadow, draw.shadow, now);
-                source = Source::Guaranteed;
+            if let Some(contract) = resource.contract(slot, asker.tier) {
+                slot.standard.debit(Amount::from_tokens(draw.cost), contract, now);
             }
-            wait_ns = wait_ns.max(draw.wait_ns);
+            let budget = &mut resource.budget;
+            budget.debit_pool(draw.pool);
+            let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
+            if draw.shadow > Amount::ZERO {
+                budget.debit_shadow(shadow_id, draw.shadow, now);
+                source = if source == Source::Emergency { source } else { Source::Guaranteed };
+            }
+            if draw.emergency > Amount::ZERO {
+                budget.debit_shadow(EMERGENCY, draw.emergency, now);
+                resource.emergency_use.add(asker.key, draw.emergency, self.policy.turn);
+                source = Source::Emergency;
+            }
+            if draw.credit {
+                budget.spend_unused(shadow_id, now);
+            }
             estimates += u32::from(draw.estimated);
         }
-        let receipt = if estimates > 0 { self.open_receipt(key, estimates, now) } else { None };
-        Admission { tier, source, receipt, wait_ns }
+        let receipt = if estimates > 0 { self.open_receipt(asker.key, estimates, now) } else { None };
+        let granted = self.draws.first().map_or(0, |draw| draw.cost);
+        Admission { tier: asker.tier, source, receipt, granted }
     }
 
     fn open_receipt(&mut self, key: u32, estimates: u32, now: Timestamp) -> Option<Receipt> {
@@ -280,84 +351,69 @@ impl Allocator {
         self.receipts.open(estimated.map(|draw| Outstanding { key, draw: *draw }), now)
     }
 
-    /// Counts what was offered and what was admitted.
-    fn count(&mut self, key: u32, request: &Request<'_>, admitted: bool) {
-        self.requests = self.requests.wrapping_add(1);
-        if let Some(entry) = self.keys.entry_mut(key) {
-            entry.unreported = true;
-        }
-        for demand in request.demands {
-            let Some(slot) = self.keys.slot_mut(key, demand.resource) else { continue };
-            let usage = self.ledger.usage(key, demand.resource, slot);
-            usage.requests_offered = usage.requests_offered.saturating_add(1);
-            usage.offered = usage.offered.saturating_add(demand.cost);
-            usage.largest = usage.largest.max(demand.cost);
-            if !admitted {
-                continue;
-            }
-            usage.requests_admitted = usage.requests_admitted.saturating_add(1);
-            let draw = self.draws.iter().find(|draw| draw.resource == demand.resource);
-            let guaranteed = draw.map_or(0, |draw| draw.shadow.floor_tokens().max(0) as u64).min(demand.cost);
-            usage.guaranteed = usage.guaranteed.saturating_add(guaranteed);
-            usage.opportunistic = usage.opportunistic.saturating_add(demand.cost - guaranteed);
-            if !demand.estimated {
-                usage.settled = usage.settled.saturating_add(demand.cost);
-                usage.settled_estimate = usage.settled_estimate.saturating_add(demand.cost);
-            }
-        }
-    }
-
     /// The entry of a key; a new one gets the default tier.
-    fn locate(&mut self, name: &[u8], now: Timestamp) -> u32 {
+    pub(super) fn locate(&mut self, name: &[u8]) -> u32 {
         let hash = KeyHash::of(name);
-        if let Some(key) = self.keys.find(hash) {
-            self.keys.name(key, name);
-            return key;
+        match self.keys.find(hash) {
+            Some(key) => {
+                self.keys.set_name(key, name);
+                key
+            }
+            None => self.keys.add_unknown(hash, name),
         }
-        let (key, new) = self.keys.add_unknown(hash, name);
-        if new {
-            self.join_tier(key, self.policy.default_tier, &[], true, now);
-        }
-        key
     }
 
-    fn standing(&self, tier: u8, request: &Request<'_>) -> Standing {
-        let policy = &self.policy;
-        let highest_floor_permille = policy.highest_floor_permille;
-        let (floor_permille, max_delay_ns) = policy
-            .tiers
-            .get(usize::from(tier))
-            .map_or((0, 0), |tier| (tier.floor_permille, tier.max_delay_ns));
-        Standing {
-            floor_permille: match request.class {
-                Class::Critical => 0,
-                Class::Standard => floor_permille,
-                Class::Deferrable => highest_floor_permille,
-            },
-            highest_floor_permille,
-            max_wait_ns: if request.may_wait { max_delay_ns } else { 0 },
-            draw_order: policy.draw_order,
+    /// What a key's tier and a request's class entitle to.
+    pub(super) fn asker(&self, key: u32, class: Class, may_wait: bool, partial: bool) -> Asker {
+        let tier = self.tier_of(key);
+        let state = self.policy.tiers.get(usize::from(tier));
+        Asker {
+            key,
+            tier,
+            class,
+            rank: state.map_or(0, |state| state.rank),
+            max_wait_ns: if may_wait { state.map_or(0, |state| state.max_delay_ns) } else { 0 },
+            queued: false,
+            partial,
+            borrows: state.is_none_or(|state| state.borrows),
+            has_emergency: class == Class::Critical || state.is_some_and(|state| state.has_emergency),
+            credit_permille: state.map_or(0, |state| state.credit_permille),
+            scales: state.is_some_and(|state| state.scales),
         }
     }
 }
 
-/// The refusal to answer with: of several short resources the one that takes longest.
-fn later(first: Option<Refusal>, tier: u8, resource: u8, shortage: &Shortage) -> Option<Refusal> {
-    let refusal =
-        Refusal { tier, resource, reason: shortage.reason, retry_after_ns: shortage.retry_after_ns };
-    let rank = |refusal: &Refusal| refusal.retry_after_ns.unwrap_or(u64::MAX);
-    match first {
-        Some(first) if rank(&first) >= rank(&refusal) => Some(first),
-        _ => Some(refusal),
+/// The shortage to answer with: of several the one that takes longest, and only worth a wait if all are.
+fn later(first: Option<(u8, Shortage)>, second: (u8, Shortage)) -> (u8, Shortage) {
+    let Some(first) = first else { return second };
+    let can_wait = first.1.can_wait && second.1.can_wait;
+    let rank = |shortage: &Shortage| shortage.retry_after_ns.unwrap_or(u64::MAX);
+    let (resource, shortage) = if rank(&first.1) >= rank(&second.1) { first } else { second };
+    (resource, Shortage { can_wait, ..shortage })
+}
+
+/// The floor less the burst credit of a key: a part of what its reservation has overflowed since it was last used.
+fn lowered(floor: Amount, budget: &Budget, slot: &Slot, asker: &Asker, now: Timestamp) -> Amount {
+    let unused = slot.own_shadow().map_or(Amount::ZERO, |id| budget.unused(id, now));
+    Amount((floor.0 - unused.0 / 1000 * i64::from(asker.credit_permille)).max(0).min(floor.0))
+}
+
+impl ResourceState {
+    /// The pool levels that the asker leaves to better tiers, and that any tier leaves.
+    pub(super) fn floors(&self, asker: &Asker) -> (Amount, Amount) {
+        let cap = self.budget.pool_cap().0.max(0);
+        let part = |permille: u16| Amount(cap / 1000 * i64::from(permille));
+        let highest = part(self.highest_floor_permille);
+        let own = self.floors_permille.get(usize::from(asker.tier)).copied().unwrap_or(0);
+        match asker.class {
+            Class::Critical => (Amount::ZERO, highest),
+            Class::Standard => (part(own), highest),
+            Class::Deferrable => (highest, highest),
+        }
     }
-}
 
-/// The part of the pool's cap that a tier leaves to better ones.
-const fn floor(cap: Amount, permille: u16) -> Amount {
-    let cap = if cap.0 > 0 { cap.0 } else { 0 };
-    Amount(cap / 1000 * permille as i64)
-}
-
-const fn floor_of_all(cap: Amount, standing: Standing) -> Amount {
-    floor(cap, standing.highest_floor_permille)
+    /// A key's contract: its own or its tier's.
+    pub(super) fn contract(&self, slot: &Slot, tier: u8) -> Option<(Rate, Amount)> {
+        slot.contract().or_else(|| self.contracts.get(usize::from(tier)).copied().flatten())
+    }
 }

@@ -5,12 +5,14 @@
 //! entry. Its standard bucket is shared too, so that rotating keys mints nothing.
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
-use core::hash::{BuildHasherDefault, Hasher};
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
-use super::budget::ShadowId;
-use crate::units::{Amount, KeyHash, Rate, Timestamp};
+use super::{budget::ShadowId, packed::Packed};
+use crate::{
+    table::Contract,
+    units::{Amount, KeyHash, Rate, Timestamp},
+};
 
 /// Index of the entry that unknown keys share when there is no room.
 pub(super) const COMMON: u32 = 0;
@@ -19,18 +21,21 @@ const COMMON_NAME: &[u8] = b"(other)";
 const CHANCES: usize = 8;
 /// Longest key name kept for reports; longer ones are cut there.
 const MAX_NAME: usize = 256;
+const NONE: u32 = u32::MAX;
 
 /// One key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) hash: KeyHash,
-    /// Empty until the key's first request.
-    pub(super) name: Box<[u8]>,
+    /// Index of its name; [`NONE`] until the key's first request.
+    name: u32,
+    /// Receipts and waiting requests that refer to it.
+    pub(super) outstanding: u32,
+    /// Its tier in the table that `generation` stands for, if it is known.
     pub(super) tier: u8,
+    pub(super) generation: u8,
     /// Named by the table in force.
     pub(super) known: bool,
-    /// Receipts that refer to it.
-    pub(super) outstanding: u32,
     /// Usage that no report has taken yet.
     pub(super) unreported: bool,
 }
@@ -39,77 +44,104 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) standard: Standard,
-    /// Its own shadow bucket or its tier's.
-    pub(super) shadow: ShadowId,
-    pub(super) owns_shadow: bool,
-    /// The step whose reservation is installed.
-    pub(super) step: u32,
-    /// Where its reservations begin in the plan.
-    pub(super) plan: u32,
-    /// Its record in the ledger, if `record_serial` is the ledger's.
+    /// Its own contract; both zero when it has its tier's.
+    contract_rate: Packed,
+    contract_burst: Packed,
+    shadow: ShadowId,
+    /// Perhaps the index of its record in the ledger.
     pub(super) record: u32,
-    pub(super) record_serial: u32,
 }
 
-/// The standard bucket: what the contract allows. Without a contract it is always full.
-#[derive(Clone, Copy, Debug, Default)]
+impl Slot {
+    const EMPTY: Self = Self {
+        standard: Standard { used: 0, at: Timestamp::from_nanos(0) },
+        contract_rate: Packed::ZERO,
+        contract_burst: Packed::ZERO,
+        shadow: NONE,
+        record: NONE,
+    };
+
+    /// Its own shadow bucket, if it has one.
+    pub(super) fn own_shadow(&self) -> Option<ShadowId> {
+        (self.shadow != NONE).then_some(self.shadow)
+    }
+
+    pub(super) fn set_own_shadow(&mut self, shadow: Option<ShadowId>) {
+        self.shadow = shadow.unwrap_or(NONE);
+    }
+
+    /// Its own contract.
+    pub(super) fn contract(&self) -> Option<(Rate, Amount)> {
+        let none = self.contract_rate == Packed::ZERO && self.contract_burst == Packed::ZERO;
+        (!none).then(|| (self.contract_rate.rate(), self.contract_burst.amount()))
+    }
+
+    pub(super) fn set_contract(&mut self, contract: Option<Contract>) {
+        (self.contract_rate, self.contract_burst) =
+            contract.map_or((Packed::ZERO, Packed::ZERO), |contract| {
+                let rate = Packed::of_rate(Rate::from_micro_per_s(contract.rate));
+                (rate, Packed::of_amount(Amount::from_tokens(contract.burst)))
+            });
+    }
+}
+
+/// The standard bucket: what of a contract, rate and burst, has been used. It is told the contract each time, so that a
+/// changed one keeps what was used. Use goes beyond the burst by one burst at most: that is the floor of its debt.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Standard {
-    level: i64,
+    used: i64,
     at: Timestamp,
-    contract: Option<(Rate, Amount)>,
 }
 
 impl Standard {
-    pub(super) fn new(contract: Option<(Rate, Amount)>, now: Timestamp) -> Self {
-        Self { level: contract.map_or(0, |(_, burst)| burst.0), at: now, contract }
+    /// What may still be used.
+    pub(super) fn left(&self, (rate, burst): (Rate, Amount), now: Timestamp) -> Amount {
+        Amount(burst.0 - self.used_at(rate, burst, now))
     }
 
-    pub(super) fn level(&self, now: Timestamp) -> Amount {
-        let Some((rate, burst)) = self.contract else { return Amount(i64::MAX) };
-        Amount(self.level.saturating_add(rate.over(now.since(self.at)).0).min(burst.0))
-    }
-
-    /// Debits into debt, down to the floor of one burst.
-    pub(super) fn debit(&mut self, amount: Amount, now: Timestamp) {
-        let Some((_, burst)) = self.contract else { return };
-        self.level = self.level(now).0.saturating_sub(amount.0).max(burst.0.saturating_neg());
+    pub(super) fn debit(&mut self, amount: Amount, (rate, burst): (Rate, Amount), now: Timestamp) {
+        let most = burst.0.saturating_mul(2);
+        self.used = self.used_at(rate, burst, now).saturating_add(amount.0).min(most);
         self.at = now;
     }
 
-    pub(super) fn credit(&mut self, amount: Amount, now: Timestamp) {
-        let Some((_, burst)) = self.contract else { return };
-        self.level = self.level(now).0.saturating_add(amount.0).min(burst.0);
+    pub(super) fn credit(&mut self, amount: Amount, (rate, burst): (Rate, Amount), now: Timestamp) {
+        self.used = self.used_at(rate, burst, now).saturating_sub(amount.0).max(0);
         self.at = now;
     }
 
-    /// Time until `level` is there; `None` when it never is.
-    pub(super) fn time_to(&self, level: Amount, now: Timestamp) -> Option<u64> {
-        let Some((rate, burst)) = self.contract else { return Some(0) };
-        if level > burst { None } else { rate.time_for(Amount(level.0.saturating_sub(self.level(now).0))) }
+    /// Time until `amount` may be used; `None` when it never may.
+    pub(super) fn time_to(
+        &self,
+        amount: Amount,
+        (rate, burst): (Rate, Amount),
+        now: Timestamp,
+    ) -> Option<u64> {
+        if amount > burst {
+            return None;
+        }
+        let due = rate.time_for(Amount(self.used.min(burst.0.saturating_mul(2)) - (burst.0 - amount.0)))?;
+        Some(self.at.plus(due).since(now))
     }
 
-    /// Changes the contract. A first one starts full; a changed one keeps what was used.
-    pub(super) fn set_contract(&mut self, contract: Option<(Rate, Amount)>, now: Timestamp) {
-        if self.contract == contract {
-            return;
+    fn used_at(&self, rate: Rate, burst: Amount, now: Timestamp) -> i64 {
+        if self.used == 0 {
+            return 0;
         }
-        match (self.contract, contract) {
-            (Some((_, old)), Some((_, new))) => {
-                let used = old.0.saturating_sub(self.level(now).0);
-                *self =
-                    Self { level: new.0.saturating_sub(used).max(new.0.saturating_neg()), at: now, contract };
-            }
-            _ => *self = Self::new(contract, now),
-        }
+        let used = self.used.min(burst.0.saturating_mul(2));
+        used.saturating_sub(rate.over(now.since(self.at)).0).max(0)
     }
 }
 
 /// All keys of an allocator.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Keys {
-    index: HashMap<KeyHash, u32, BuildHasherDefault<AlreadyHashed>>,
+    /// Entries by hash.
+    index: HashTable<u32>,
     entries: Vec<Entry>,
     slots: Vec<Slot>,
+    names: Vec<Box<[u8]>>,
+    free_names: Vec<u32>,
     width: usize,
     unknown: VecDeque<u32>,
     max_unknown: usize,
@@ -118,14 +150,17 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn new(resources: usize, max_unknown: u32) -> Self {
         let mut keys = Self {
-            index: HashMap::default(),
+            index: HashTable::new(),
             entries: Vec::new(),
             slots: Vec::new(),
+            names: Vec::new(),
+            free_names: Vec::new(),
             width: resources,
             unknown: VecDeque::new(),
             max_unknown: max_unknown as usize,
         };
-        keys.push(KeyHash::of(COMMON_NAME), COMMON_NAME);
+        let common = keys.push(KeyHash::of(COMMON_NAME));
+        keys.set_name(common, COMMON_NAME);
         keys
     }
 
@@ -141,100 +176,94 @@ impl Keys {
         self.entries.get_mut(key as usize)
     }
 
+    pub(super) fn slot(&self, key: u32, resource: u8) -> Option<&Slot> {
+        self.slots.get(key as usize * self.width + usize::from(resource))
+    }
+
     pub(super) fn slot_mut(&mut self, key: u32, resource: u8) -> Option<&mut Slot> {
         self.slots.get_mut(key as usize * self.width + usize::from(resource))
     }
 
     pub(super) fn find(&self, hash: KeyHash) -> Option<u32> {
-        self.index.get(&hash).copied()
+        let is = |key: &u32| self.entries.get(*key as usize).is_some_and(|entry| entry.hash == hash);
+        self.index.find(hash.0, is).copied()
+    }
+
+    /// The name of a key; empty until its first request.
+    pub(super) fn name(&self, key: u32) -> &[u8] {
+        let name = self.entry(key).map_or(NONE, |entry| entry.name);
+        self.names.get(name as usize).map_or(&[], |name| name)
     }
 
     /// Keeps the name of a key that so far was only a hash.
-    pub(super) fn name(&mut self, key: u32, name: &[u8]) {
-        if let Some(entry) = self.entry_mut(key)
-            && entry.name.is_empty()
-        {
-            entry.name = name.get(..MAX_NAME).unwrap_or(name).into();
+    pub(super) fn set_name(&mut self, key: u32, name: &[u8]) {
+        let Some(entry) = self.entries.get_mut(key as usize) else { return };
+        if entry.name != NONE {
+            return;
+        }
+        let kept: Box<[u8]> = name.get(..MAX_NAME).unwrap_or(name).into();
+        entry.name = self.free_names.pop().unwrap_or(self.names.len() as u32);
+        match self.names.get_mut(entry.name as usize) {
+            Some(slot) => *slot = kept,
+            None => self.names.push(kept),
         }
     }
 
-    /// Adds a key that a table names; its slots must then be set.
+    /// Makes room for `more` keys at once.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let entries = &self.entries;
+        self.index.reserve(more, |key| entries.get(*key as usize).map_or(0, |entry| entry.hash.0));
+        self.entries.reserve(more);
+        self.slots.reserve(more * self.width);
+    }
+
+    /// Adds a key that a table names.
     pub(super) fn add_known(&mut self, hash: KeyHash) -> u32 {
-        let key = self.push(hash, &[]);
-        self.index.insert(hash, key);
+        let key = self.push(hash);
+        self.enter(hash, key);
         key
     }
 
-    /// Adds an unknown key, or returns the common entry when there is no room. `true`: its slots must be set.
-    pub(super) fn add_unknown(&mut self, hash: KeyHash, name: &[u8]) -> (u32, bool) {
-        let key =
-            if self.unknown.len() < self.max_unknown { Some(self.push(hash, &[])) } else { self.evict() };
-        let Some(key) = key else { return (COMMON, false) };
+    /// Adds an unknown key, or returns the common entry when there is no room.
+    pub(super) fn add_unknown(&mut self, hash: KeyHash, name: &[u8]) -> u32 {
+        let key = if self.unknown.len() < self.max_unknown { Some(self.push(hash)) } else { self.evict() };
+        let Some(key) = key else { return COMMON };
         if let Some(entry) = self.entries.get_mut(key as usize) {
-            *entry = Entry {
-                hash,
-                name: Box::default(),
-                tier: 0,
-                known: false,
-                outstanding: 0,
-                unreported: false,
-            };
+            *entry = Entry::new(hash);
         }
-        self.name(key, name);
-        self.index.insert(hash, key);
+        let from = key as usize * self.width;
+        self.slots.iter_mut().skip(from).take(self.width).for_each(|slot| *slot = Slot::EMPTY);
+        self.set_name(key, name);
+        self.enter(hash, key);
         self.unknown.push_back(key);
-        (key, true)
-    }
-
-    /// Every key that the table no longer names becomes an unknown one.
-    pub(super) fn forget_table(&mut self) {
-        for (key, entry) in self.entries.iter_mut().enumerate() {
-            if core::mem::take(&mut entry.known) {
-                self.unknown.push_back(key as u32);
-            }
-        }
+        key
     }
 
     /// A known key becomes an unknown one.
-    pub(super) fn forget(&mut self, hash: KeyHash) -> Option<u32> {
-        let key = self.find(hash)?;
-        if core::mem::take(&mut self.entries.get_mut(key as usize)?.known) {
+    pub(super) fn forget(&mut self, key: u32) {
+        if let Some(entry) = self.entries.get_mut(key as usize)
+            && core::mem::take(&mut entry.known)
+        {
             self.unknown.push_back(key);
         }
-        Some(key)
     }
 
-    /// The keys that a new table names leave the ring of unknown ones.
+    /// The keys that a new table has come to name leave the ring of unknown ones.
     pub(super) fn settle_known(&mut self) {
         let entries = &self.entries;
         self.unknown.retain(|key| entries.get(*key as usize).is_some_and(|entry| !entry.known));
     }
 
-    /// The keys that no table names.
-    pub(super) fn unknown(&self) -> Vec<u32> {
-        self.unknown.iter().copied().collect()
+    fn enter(&mut self, hash: KeyHash, key: u32) {
+        let entries = &self.entries;
+        let hash_of = |key: &u32| entries.get(*key as usize).map_or(0, |entry| entry.hash.0);
+        self.index.insert_unique(hash.0, key, hash_of);
     }
 
-    fn push(&mut self, hash: KeyHash, name: &[u8]) -> u32 {
+    fn push(&mut self, hash: KeyHash) -> u32 {
         let key = self.entries.len() as u32;
-        self.entries.push(Entry {
-            hash,
-            name: name.into(),
-            tier: 0,
-            known: false,
-            outstanding: 0,
-            unreported: false,
-        });
-        let empty = Slot {
-            standard: Standard::default(),
-            shadow: 0,
-            owns_shadow: false,
-            step: 0,
-            plan: 0,
-            record: 0,
-            record_serial: 0,
-        };
-        self.slots.resize(self.slots.len() + self.width, empty);
+        self.entries.push(Entry::new(hash));
+        self.slots.resize(self.slots.len() + self.width, Slot::EMPTY);
         key
     }
 
@@ -243,8 +272,18 @@ impl Keys {
         for _ in 0..CHANCES {
             let key = self.unknown.pop_front()?;
             let entry = self.entries.get(key as usize)?;
+            if entry.known {
+                // A table being installed has just come to name it.
+                self.unknown.push_back(key);
+                continue;
+            }
             if entry.outstanding == 0 && !entry.unreported {
-                self.index.remove(&entry.hash);
+                if let Ok(found) = self.index.find_entry(entry.hash.0, |other| *other == key) {
+                    found.remove();
+                }
+                if entry.name != NONE {
+                    self.free_names.push(entry.name);
+                }
                 return Some(key);
             }
             self.unknown.push_back(key);
@@ -253,22 +292,8 @@ impl Keys {
     }
 }
 
-/// Hash-map hasher for keys that are already the output of SipHash.
-#[derive(Default)]
-pub(super) struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+impl Entry {
+    const fn new(hash: KeyHash) -> Self {
+        Self { hash, name: NONE, outstanding: 0, tier: 0, generation: 0, known: false, unreported: false }
     }
 }

@@ -4,45 +4,37 @@ use alloc::{string::String, vec::Vec};
 
 use hashbrown::HashMap;
 
-use super::keys::{Keys, Slot};
+use super::{contention::Window, keys::Keys};
 use crate::{
-    report::{Record, Report, Usage},
+    report::{Record, Report, Wish},
+    table::MAX_RESOURCES,
     units::Timestamp,
 };
 
 /// Most records between two reports; further windows are counted as dropped.
 const MAX_RECORDS: usize = 1 << 18;
+const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// The counters since the last report.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ledger {
     interval_ms: u64,
     window_start_ms: u64,
-    /// Changes whenever a slot's record is no longer current.
-    serial: u32,
     records: Vec<Record>,
-    spare: Usage,
+    wishes: [Wish; MAX_RESOURCES],
+    spare: Record,
     dropped: u64,
     seq: u64,
 }
 
 impl Ledger {
-    pub(super) const fn new(interval_ms: u32) -> Self {
+    pub(super) fn new(interval_ms: u32) -> Self {
         Self {
-            interval_ms: if interval_ms == 0 { 1 } else { interval_ms as u64 },
+            interval_ms: u64::from(interval_ms.max(1)),
             window_start_ms: 0,
-            serial: 1,
             records: Vec::new(),
-            spare: Usage {
-                requests_offered: 0,
-                requests_admitted: 0,
-                offered: 0,
-                guaranteed: 0,
-                opportunistic: 0,
-                settled: 0,
-                settled_estimate: 0,
-                largest: 0,
-            },
+            wishes: [Wish::default(); MAX_RESOURCES],
+            spare: Record::default(),
             dropped: 0,
             seq: 0,
         }
@@ -53,12 +45,11 @@ impl Ledger {
         Self { seq: self.seq, dropped: self.dropped, ..Self::new(self.interval_ms as u32) }
     }
 
-    pub(super) const fn set_interval(&mut self, interval_ms: u32) {
-        let interval_ms = if interval_ms == 0 { 1 } else { interval_ms as u64 };
+    pub(super) fn set_interval(&mut self, interval_ms: u32) {
+        let interval_ms = u64::from(interval_ms.max(1));
         if interval_ms != self.interval_ms {
             self.interval_ms = interval_ms;
             self.window_start_ms = 0;
-            self.serial = self.serial.wrapping_add(1);
         }
     }
 
@@ -67,28 +58,42 @@ impl Ledger {
         let now_ms = wall.millis();
         if now_ms < self.window_start_ms || now_ms >= self.window_start_ms + self.interval_ms {
             self.window_start_ms = now_ms - now_ms % self.interval_ms;
-            self.serial = self.serial.wrapping_add(1);
         }
     }
 
-    /// The counters of `slot` in the current window.
-    pub(super) fn usage(&mut self, key: u32, resource: u8, slot: &mut Slot) -> &mut Usage {
-        if slot.record_serial != self.serial {
+    /// The current window.
+    pub(super) const fn window(&self) -> Window {
+        Window {
+            number: (self.window_start_ms / self.interval_ms) as u32,
+            length_ns: self.interval_ms * NANOS_PER_MILLI,
+        }
+    }
+
+    /// The record of a key on a resource in the current window; `hint` is where it was last.
+    pub(super) fn record(&mut self, key: u32, resource: u8, hint: &mut u32) -> &mut Record {
+        let start = self.window_start_ms;
+        let is = |record: &Record| {
+            record.key == key && record.resource == resource && record.window_start_ms == start
+        };
+        if !self.records.get(*hint as usize).is_some_and(is) {
             if self.records.len() >= MAX_RECORDS {
                 self.dropped = self.dropped.saturating_add(1);
-                self.spare = Usage::default();
+                self.spare = Record::default();
                 return &mut self.spare;
             }
-            slot.record = self.records.len() as u32;
-            slot.record_serial = self.serial;
-            self.records.push(Record {
-                key,
-                resource,
-                window_start_ms: self.window_start_ms,
-                usage: Usage::default(),
-            });
+            *hint = self.records.len() as u32;
+            self.records.push(Record { key, resource, window_start_ms: start, ..Record::default() });
         }
-        self.records.get_mut(slot.record as usize).map_or(&mut self.spare, |record| &mut record.usage)
+        self.records.get_mut(*hint as usize).unwrap_or(&mut self.spare)
+    }
+
+    /// Asks for capacity on behalf of demand that was refused or delayed.
+    pub(super) fn wish(&mut self, resource: u8, refused: u64, delayed: u64) {
+        if let Some(wish) = self.wishes.get_mut(usize::from(resource)) {
+            wish.resource = resource;
+            wish.refused = wish.refused.saturating_add(refused);
+            wish.delayed = wish.delayed.saturating_add(delayed);
+        }
     }
 
     /// Everything counted since the last call; `None` when that is nothing.
@@ -102,7 +107,6 @@ impl Ledger {
         if self.records.is_empty() {
             return None;
         }
-        self.serial = self.serial.wrapping_add(1);
         self.seq += 1;
         let capacity = self.records.len();
         let mut records = core::mem::replace(&mut self.records, Vec::with_capacity(capacity));
@@ -111,14 +115,14 @@ impl Ledger {
         for record in &mut records {
             let entry = record.key;
             record.key = *positions.entry(entry).or_insert_with(|| {
-                let name = keys.entry_mut(entry).map_or(&[][..], |entry| {
-                    entry.unreported = false;
-                    &entry.name
-                });
-                names.push(String::from_utf8_lossy(name).into_owned());
+                names.push(String::from_utf8_lossy(keys.name(entry)).into_owned());
                 (names.len() - 1) as u32
             });
+            if let Some(entry) = keys.entry_mut(entry) {
+                entry.unreported = false;
+            }
         }
+        let wishes = core::mem::take(&mut self.wishes);
         Some(Report {
             boot,
             seq: self.seq,
@@ -127,6 +131,7 @@ impl Ledger {
             resources,
             keys: names,
             records,
+            wishes: wishes.into_iter().filter(|wish| wish.refused > 0 || wish.delayed > 0).collect(),
         })
     }
 }

@@ -2,93 +2,138 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{TableState, budget::Budget, keys::Slot};
+use super::TableState;
 use crate::{
-    table::{DrawOrder, Table},
-    units::{Amount, Rate, Timestamp},
+    table::{DrawOrder, MAX_TIERS, Table},
+    units::Timestamp,
 };
 
-/// The step once the plan is over: nothing is reserved.
-const NO_STEP: u32 = u32::MAX;
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
+/// Which step of which table a reservation is of. Tables are told apart by a number that comes round: by the time it
+/// does, nothing of the older one is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) generation: u8,
+    pub(super) step: u8,
+}
+
+impl Turn {
+    /// The step once the plan is over: nothing is reserved.
+    const OVER: u8 = u8::MAX;
+    /// Of no table.
+    pub(super) const NONE: Self = Self { generation: 0, step: Self::OVER };
+}
+
 /// The table in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Policy {
     pub(super) epoch: u64,
     /// Epoch of the snapshot that it is, or builds on.
     pub(super) snapshot_epoch: u64,
     pub(super) state: TableState,
     pub(super) tiers: Vec<TierState>,
-    pub(super) highest_floor_permille: u16,
+    /// The tiers of keys that the table in force has not reached yet, by their tier in the one before.
+    pub(super) former_tiers: [u8; MAX_TIERS],
     pub(super) default_tier: u8,
     pub(super) draw_order: DrawOrder,
+    pub(super) turn: Turn,
     starts_at: Timestamp,
     step_ns: u64,
-    steps: u32,
+    steps: u16,
     valid_until: Timestamp,
-    /// The current step, and from when until when it is current.
-    step: u32,
+    /// From when until when the current step is current.
     step_from: Timestamp,
     step_until: Timestamp,
-    /// Own reservations, `steps` in a row per slot that has some.
-    pub(super) plan: Vec<(Rate, Amount)>,
-    /// Slots that own a shadow bucket, as (key, resource).
-    pub(super) owners: Vec<(u32, u8)>,
-    /// How many owners have been brought to the current step by the sweep.
+    /// How many shadow buckets of each resource have been brought to the current step by the sweep.
     pub(super) swept: usize,
 }
 
 /// A tier of the table in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TierState {
     pub(super) name: String,
+    /// Position of its priority among those of the table, 0 for the best.
+    pub(super) rank: u8,
+    pub(super) weight: u32,
     pub(super) floor_permille: u16,
     pub(super) max_delay_ns: u64,
+    pub(super) borrows: bool,
+    pub(super) has_emergency: bool,
+    pub(super) credit_permille: u16,
+    pub(super) scales: bool,
+}
+
+impl TierState {
+    fn unlimited() -> Self {
+        Self {
+            name: String::from("default"),
+            rank: 0,
+            weight: 1,
+            floor_permille: 0,
+            max_delay_ns: 0,
+            borrows: true,
+            has_emergency: false,
+            credit_permille: 0,
+            scales: false,
+        }
+    }
 }
 
 impl Policy {
     /// No table: one tier without limits.
     pub(super) fn absent() -> Self {
-        let tier = TierState { name: String::from("default"), floor_permille: 0, max_delay_ns: 0 };
         Self {
             epoch: 0,
             snapshot_epoch: 0,
             state: TableState::Absent,
-            tiers: alloc::vec![tier],
-            highest_floor_permille: 0,
+            tiers: alloc::vec![TierState::unlimited()],
+            former_tiers: [0; MAX_TIERS],
             default_tier: 0,
             draw_order: DrawOrder::PoolFirst,
+            turn: Turn::NONE,
             starts_at: Timestamp::default(),
             step_ns: 1,
             steps: 0,
             valid_until: Timestamp::default(),
-            step: NO_STEP,
             step_from: Timestamp::default(),
             step_until: Timestamp::from_nanos(u64::MAX),
-            plan: Vec::new(),
-            owners: Vec::new(),
             swept: 0,
         }
     }
 
-    /// The policy of `table` at `wall`, with an empty plan.
-    pub(super) fn of(table: &Table, wall: Timestamp) -> Self {
+    /// The policy of `table` at `wall`, after this one.
+    pub(super) fn next(&self, table: &Table, wall: Timestamp) -> Self {
+        let mut priorities: Vec<u8> = table.tiers.iter().map(|tier| tier.priority).collect();
+        priorities.sort_unstable();
+        priorities.dedup();
         let tiers = table.tiers.iter().map(|tier| TierState {
             name: tier.name.clone(),
+            rank: priorities.partition_point(|priority| *priority < tier.priority) as u8,
+            weight: tier.weight,
             floor_permille: tier.floor_permille,
             max_delay_ns: u64::from(tier.max_delay_ms) * NANOS_PER_MILLI,
+            borrows: tier.borrow,
+            has_emergency: tier.emergency,
+            credit_permille: tier.credit_permille,
+            scales: tier.scales,
         });
+        let mut former_tiers = [table.default_tier; MAX_TIERS];
+        for (slot, former) in former_tiers.iter_mut().zip(&self.tiers) {
+            let same = (0..).zip(&table.tiers).find(|(_, tier)| tier.name == former.name);
+            *slot = same.map_or(table.default_tier, |(index, _)| index);
+        }
         let mut policy = Self {
             epoch: table.epoch,
             snapshot_epoch: if table.base_epoch == 0 { table.epoch } else { table.base_epoch },
             tiers: tiers.collect(),
-            highest_floor_permille: table.tiers.iter().map(|tier| tier.floor_permille).max().unwrap_or(0),
+            former_tiers,
             default_tier: table.default_tier,
             draw_order: table.draw_order,
+            turn: Turn { generation: self.turn.generation.wrapping_add(1), step: Turn::OVER },
             starts_at: Timestamp::from_millis(table.starts_at_ms),
             step_ns: u64::from(table.step_ms.max(1)) * NANOS_PER_MILLI,
-            steps: u32::from(table.steps),
+            steps: table.steps,
             valid_until: Timestamp::from_millis(table.valid_until_ms),
             ..Self::absent()
         };
@@ -97,50 +142,51 @@ impl Policy {
     }
 
     /// Moves to the step that `wall` lies in; true when that changes anything.
-    pub(super) fn turn(&mut self, wall: Timestamp) -> bool {
+    pub(super) fn move_to(&mut self, wall: Timestamp) -> bool {
         if wall >= self.step_from && wall < self.step_until {
             return false;
         }
-        let before = (self.step, self.state);
+        let before = (self.turn, self.state);
         self.locate(wall);
-        (self.step, self.state) != before
+        (self.turn, self.state) != before
     }
 
-    /// The reservation of the current step among `steps` in a row.
-    pub(super) fn current(&self, steps: &[(Rate, Amount)]) -> (Rate, Amount) {
-        steps.get(self.step as usize).copied().unwrap_or((Rate::ZERO, Amount::ZERO))
+    /// How many ranks the tiers have.
+    pub(super) fn ranks(&self) -> u8 {
+        self.tiers.iter().map(|tier| tier.rank + 1).max().unwrap_or(0)
     }
 
-    /// Brings a slot's own shadow bucket to the current step.
-    pub(super) fn roll(&self, slot: &mut Slot, budget: &mut Budget, now: Timestamp) {
-        if slot.owns_shadow && slot.step != self.step {
-            slot.step = self.step;
-            let (rate, depth) = self.current(
-                self.plan.get(slot.plan as usize..).unwrap_or(&[]).get(..self.steps as usize).unwrap_or(&[]),
-            );
-            budget.reserve(slot.shadow, rate, depth, now);
-        }
+    /// Index of the current step, if it is planned.
+    pub(super) const fn step(&self) -> Option<u8> {
+        if self.turn.step == Turn::OVER { None } else { Some(self.turn.step) }
     }
 
-    pub(super) const fn step(&self) -> u32 {
-        self.step
+    /// When the current step ends.
+    pub(super) const fn step_until(&self) -> Timestamp {
+        self.step_until
+    }
+
+    /// When step 0 began or begins.
+    pub(super) const fn starts_at(&self) -> Timestamp {
+        self.starts_at
     }
 
     fn locate(&mut self, wall: Timestamp) {
         let forever = Timestamp::from_nanos(u64::MAX);
         if wall >= self.valid_until {
-            (self.state, self.step) = (TableState::Stale, NO_STEP);
+            (self.state, self.turn.step) = (TableState::Stale, Turn::OVER);
             (self.step_from, self.step_until) = (self.valid_until, forever);
             return;
         }
         self.state = TableState::Live;
         if wall < self.starts_at {
-            (self.step, self.step_from, self.step_until) = (NO_STEP, Timestamp::default(), self.starts_at);
+            self.turn.step = Turn::OVER;
+            (self.step_from, self.step_until) = (Timestamp::default(), self.starts_at);
             return;
         }
         let step = wall.since(self.starts_at) / self.step_ns;
         let planned = step < u64::from(self.steps);
-        self.step = if planned { step as u32 } else { NO_STEP };
+        self.turn.step = if planned { step as u8 } else { Turn::OVER };
         self.step_from = self.starts_at.plus(step.saturating_mul(self.step_ns));
         self.step_until =
             if planned { self.step_from.plus(self.step_ns).min(self.valid_until) } else { self.valid_until };

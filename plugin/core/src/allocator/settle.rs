@@ -2,6 +2,7 @@
 
 use super::{
     Allocator,
+    budget::EMERGENCY,
     receipts::{Outstanding, Receipt},
 };
 use crate::units::{Amount, Timestamp};
@@ -11,7 +12,7 @@ impl Allocator {
     /// that is not named keeps its estimate. Returns false, and changes nothing, when the receipt is spent: settled before,
     /// or given up because it was too old.
     ///
-    /// What was paid too much returns to the buckets that paid, shadow first, and overflows like refill. What was
+    /// What was paid too much returns to the buckets that paid, emergency pool and shadow first, and overflows like refill. What was
     /// paid too little is charged: from the shadow bucket as far as it goes, else from the pool, into debt if need be, so that
     /// later requests wait for it. A charge is never skipped.
     pub fn settle(&mut self, receipt: Receipt, actual: &[(u8, u64)], now: Timestamp) -> bool {
@@ -46,27 +47,40 @@ impl Allocator {
             entry.unreported = true;
         }
         let Some(slot) = self.keys.slot_mut(key, draw.resource) else { return };
-        let usage = self.ledger.usage(key, draw.resource, slot);
+        let usage = &mut self.ledger.record(key, draw.resource, &mut slot.record).usage;
         usage.settled = usage.settled.saturating_add(actual);
         usage.settled_estimate = usage.settled_estimate.saturating_add(draw.cost);
+        let tier = self.tier_of(key);
+        let Some(slot) = self.keys.slot_mut(key, draw.resource) else { return };
         let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { return };
+        let contract = resource.contract(slot, tier);
+        let shadow = slot.own_shadow().unwrap_or_else(|| u32::from(tier));
         let budget = &mut resource.budget;
+        // What is held was never spent: all of it comes back.
+        let actual = if resource.held { 0 } else { actual };
         if actual < draw.cost {
             let refund = Amount::from_tokens(draw.cost - actual);
-            slot.standard.credit(refund, now);
-            let to_shadow = Amount(refund.0.min(draw.shadow.0));
-            if to_shadow > Amount::ZERO {
-                budget.credit_shadow(slot.shadow, to_shadow, now);
-                budget.credit_pool(Amount(refund.0 - to_shadow.0));
-            } else {
-                budget.credit_pool(refund);
+            if let Some(contract) = contract {
+                slot.standard.credit(refund, contract, now);
             }
+            let to_emergency = refund.min(draw.emergency);
+            let rest = Amount(refund.0 - to_emergency.0);
+            let to_shadow = rest.min(draw.shadow);
+            if to_emergency > Amount::ZERO {
+                budget.credit_shadow(EMERGENCY, to_emergency, now);
+            }
+            if to_shadow > Amount::ZERO {
+                budget.credit_shadow(shadow, to_shadow, now);
+            }
+            budget.credit_pool(Amount(rest.0 - to_shadow.0));
         } else if actual > draw.cost {
             let charge = Amount::from_tokens(actual - draw.cost);
-            slot.standard.debit(charge, now);
-            let from_shadow = Amount(budget.shadow(slot.shadow, now).0.clamp(0, charge.0));
+            if let Some(contract) = contract {
+                slot.standard.debit(charge, contract, now);
+            }
+            let from_shadow = Amount(budget.shadow(shadow, now).0.clamp(0, charge.0));
             if from_shadow > Amount::ZERO {
-                budget.debit_shadow(slot.shadow, from_shadow, now);
+                budget.debit_shadow(shadow, from_shadow, now);
             }
             budget.debit_pool(Amount(charge.0 - from_shadow.0));
         }

@@ -7,7 +7,7 @@ use alloc::{string::String, vec, vec::Vec};
 
 use super::*;
 use crate::{
-    table::{Contract, DrawOrder, Grant, Key, Reservation, Resource, Table, Tier},
+    table::{Contract, DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier},
     units::KeyHash,
 };
 
@@ -30,6 +30,7 @@ pub(super) fn allocator(per_s: f64, burst: u64) -> Allocator {
         resources: vec![ResourceSetup { name: String::from("requests"), safe }],
         max_unknown_keys: 100,
         max_receipts: 1_000,
+        max_waiting: 64,
         receipt_ttl_ms: 60_000,
         report_interval_ms: 1_000,
     };
@@ -49,8 +50,8 @@ pub(super) fn table(per_s: f64, burst: u64, steps: u16) -> Table {
     let tier = |name: &str, floor_permille| Tier {
         name: String::from(name),
         floor_permille,
-        max_delay_ms: 0,
         contracts: vec![None],
+        ..Tier::default()
     };
     Table {
         epoch: 1,
@@ -68,7 +69,8 @@ pub(super) fn table(per_s: f64, burst: u64, steps: u16) -> Table {
             capacity: MicroRate::from_per_s(per_s),
             burst,
             safe_capacity: MicroRate::from_per_s(per_s),
-            tier_reservations: vec![vec![Reservation::default(); usize::from(steps)]; 2],
+            tier_reservations: vec![Schedule::constant(Reservation::default(), steps); 2],
+            ..Resource::default()
         }],
         keys: Vec::new(),
     }
@@ -76,11 +78,12 @@ pub(super) fn table(per_s: f64, burst: u64, steps: u16) -> Table {
 
 /// A key of the table with its own shadow bucket, the same in every step.
 pub(super) fn key(name: &str, tier: u8, contract: Option<Contract>, own: Reservation, steps: u16) -> Key {
-    let reservations = if own == Reservation::default() { Vec::new() } else { vec![own; usize::from(steps)] };
+    let reservations =
+        if own == Reservation::default() { Schedule::default() } else { Schedule::constant(own, steps) };
     Key {
         hash: KeyHash::of(name.as_bytes()),
         tier,
-        grants: vec![Grant { resource: 0, contract, reservations }],
+        grants: vec![Grant { resource: 0, contract, reservations, forecast: Forecast::default() }],
     }
 }
 
@@ -96,13 +99,22 @@ pub(super) fn ask_as(
     now: Timestamp,
 ) -> Decision {
     let demands = [Demand { resource: 0, cost, estimated: false }];
-    allocator.decide(&Request { key: key.as_bytes(), class, demands: &demands, may_wait: false }, now)
+    allocator.decide(
+        &Request { key: key.as_bytes(), class, demands: &demands, may_wait: false, partial: false },
+        now,
+    )
 }
 
 pub(super) fn ask_estimate(allocator: &mut Allocator, key: &str, cost: u64, now: Timestamp) -> Decision {
     let demands = [Demand { resource: 0, cost, estimated: true }];
     allocator.decide(
-        &Request { key: key.as_bytes(), class: Class::Standard, demands: &demands, may_wait: false },
+        &Request {
+            key: key.as_bytes(),
+            class: Class::Standard,
+            demands: &demands,
+            may_wait: false,
+            partial: false,
+        },
         now,
     )
 }

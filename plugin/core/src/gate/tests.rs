@@ -1,7 +1,7 @@
 use alloc::{format, string::ToString};
 
 use super::*;
-use crate::table::{Contract, DrawOrder, Grant, Key, Reservation, Resource, Table, Tier};
+use crate::table::{Contract, DrawOrder, Forecast, Grant, Key, Resource, Schedule, Table, Tier};
 use crate::units::{KeyHash, MicroRate};
 
 const START_MS: u64 = 1_767_225_600_000;
@@ -38,12 +38,12 @@ fn table() -> Table {
         valid_until_ms: START_MS + 1_000,
         draw_order: DrawOrder::PoolFirst,
         tiers: alloc::vec![
-            Tier { name: "gold".into(), floor_permille: 0, max_delay_ms: 0, contracts: alloc::vec![None] },
+            Tier { name: "gold".into(), contracts: alloc::vec![None], ..Tier::default() },
             Tier {
                 name: "bronze".into(),
                 floor_permille: 1_000,
-                max_delay_ms: 0,
-                contracts: alloc::vec![None]
+                contracts: alloc::vec![None],
+                ..Tier::default()
             },
         ],
         default_tier: 1,
@@ -52,7 +52,8 @@ fn table() -> Table {
             capacity: MicroRate::from_per_s(10.0),
             burst: 3,
             safe_capacity: MicroRate::from_per_s(10.0),
-            tier_reservations: alloc::vec![alloc::vec![Reservation::default()]; 2],
+            tier_reservations: alloc::vec![Schedule::default(); 2],
+            ..Resource::default()
         }],
         keys: alloc::vec![Key {
             hash: KeyHash::of(b"acme"),
@@ -60,7 +61,8 @@ fn table() -> Table {
             grants: alloc::vec![Grant {
                 resource: 0,
                 contract: Some(Contract { rate: MicroRate::from_per_s(4.0), burst: 2 }),
-                reservations: Vec::new(),
+                reservations: Schedule::default(),
+                forecast: Forecast::default(),
             }],
         }],
     }

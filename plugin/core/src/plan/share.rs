@@ -1,4 +1,4 @@
-//! Weighted max-min fairness by water-filling.
+//! Weighted max-min fairness by water-filling, one priority after the other.
 //!
 //! Bertsekas and Gallager, *Data Networks* (1992), section 6.5.2: raise everybody's share in proportion to their weight;
 //! who reaches what they asked for stops; the rest goes on until nothing is left. Exact in O(n log n).
@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 /// What one party asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Relative share when there is not enough; must be above zero to get anything then.
+    /// Who is served first, 0 before 1: the worse gets what the better leaves.
+    pub priority: u8,
+    /// Relative share among the same priority when there is not enough; must be above zero to get anything then.
     pub weight: f64,
     /// The most it can use.
     pub ceiling: f64,
@@ -25,23 +27,25 @@ pub fn max_min_shares(capacity: f64, claims: Vec<Claim>) -> Vec<f64> {
     if claims.iter().map(ceiling).sum::<f64>() <= left {
         return claims.iter().map(ceiling).collect();
     }
-    let mut order: Vec<(usize, f64, f64)> = claims
-        .iter()
-        .enumerate()
+    let mut order: Vec<(u8, f64, f64, usize)> = (0..)
+        .zip(&claims)
         .filter(|(_, claim)| weight(claim) > 0.0)
-        .map(|(position, claim)| (position, ceiling(claim), weight(claim)))
+        .map(|(position, claim)| (claim.priority, ceiling(claim), weight(claim), position))
         .collect();
-    // Who is satisfied first: the least asked for per weight.
-    order.sort_unstable_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)).then(a.0.cmp(&b.0)));
-    let mut weights: f64 = order.iter().map(|(_, _, weight)| weight).sum();
+    // Who is satisfied first within a priority: the least asked for per weight.
+    order
+        .sort_unstable_by(|a, b| a.0.cmp(&b.0).then((a.1 / a.2).total_cmp(&(b.1 / b.2))).then(a.3.cmp(&b.3)));
     let mut shares = alloc::vec![0.0; claims.len()];
-    for (position, ceiling, weight) in order {
-        let fair = if weights > 0.0 { (left * weight / weights).min(left) } else { left };
-        let share = ceiling.min(fair);
-        left -= share;
-        weights -= weight;
-        if let Some(slot) = shares.get_mut(position) {
-            *slot = share;
+    for equals in order.chunk_by(|a, b| a.0 == b.0) {
+        let mut weights: f64 = equals.iter().map(|(_, _, weight, _)| weight).sum();
+        for (_, ceiling, weight, position) in equals {
+            let fair = if weights > 0.0 { (left * weight / weights).min(left) } else { left };
+            let share = ceiling.min(fair);
+            left -= share;
+            weights -= weight;
+            if let Some(slot) = shares.get_mut(*position) {
+                *slot = share;
+            }
         }
     }
     shares
@@ -56,7 +60,14 @@ mod tests {
     use super::*;
 
     fn claim(weight: f64, ceiling: f64) -> Claim {
-        Claim { weight, ceiling }
+        Claim { priority: 0, weight, ceiling }
+    }
+
+    #[test]
+    fn a_better_priority_is_satisfied_first_whatever_the_weights() {
+        let worse = Claim { priority: 1, ..claim(100.0, 9.0) };
+        assert_eq!(max_min_shares(10.0, vec![worse, claim(1.0, 4.0), claim(1.0, 3.0)]), [3.0, 4.0, 3.0]);
+        assert_eq!(max_min_shares(5.0, vec![worse, claim(1.0, 4.0), claim(1.0, 3.0)]), [0.0, 2.5, 2.5]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn tier(name: &str, weight: f64) -> TierPolicy {
-    let tier = table::Tier { name: name.into(), floor_permille: 0, max_delay_ms: 0, contracts: vec![None] };
-    TierPolicy { tier, weight, risk_quantile: 0.9 }
+    let tier = table::Tier { name: name.into(), contracts: vec![None], ..table::Tier::default() };
+    TierPolicy { tier, weight, risk_quantile: 0.9, uncertainty_aversion: 0.5 }
 }
 
 fn input(capacity_per_s: f64, burst: u64, steps: u16) -> PlanInput {
@@ -25,6 +25,7 @@ fn input(capacity_per_s: f64, burst: u64, steps: u16) -> PlanInput {
             burst,
             safe_capacity_per_s: capacity_per_s,
             reservable_share: 0.8,
+            ..ResourcePolicy::default()
         }],
         customers: Vec::new(),
     }
@@ -40,7 +41,7 @@ fn customer(key: &str, tier: u8, certain: &[f64], largest_cost: u64, contract: O
 }
 
 fn own(table: &Table, key: usize) -> Vec<(f64, u64)> {
-    table.keys[key].grants[0].reservations.iter().map(|own| (own.rate.per_s(), own.depth)).collect()
+    table.keys[key].grants[0].reservations.steps().map(|own| (own.rate.per_s(), own.depth)).collect()
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn tiny_customers_share_their_tiers_bucket() {
     let table = plan(&input);
     assert_eq!(table.check(), Ok(()));
     assert!(table.keys.iter().all(|key| key.grants[0].reservations.is_empty()));
-    let shared = table.resources[0].tier_reservations[1][0];
+    let shared = table.resources[0].tier_reservations[1].step(0);
     assert!((shared.rate.per_s() - 40.0).abs() < 1e-3 && shared.depth == 70, "{shared:?}");
 }
 

@@ -6,18 +6,17 @@
 
 use super::LEVELS;
 
-/// How much a spread of the 80 % interval as wide as the median shrinks a reservation: to 1 / (1 + this).
-const UNCERTAINTY_AVERSION: f64 = 0.5;
-
-/// Tokens to guarantee in one step, from its forecast at [`LEVELS`] and the tier's risk quantile.
+/// Tokens to guarantee in one step, from its forecast at [`LEVELS`] and the tier's risk quantile. An 80 % interval as wide
+/// as the median shrinks that to 1 / (1 + `uncertainty_aversion`).
 ///
 /// Quantiles that are not a number or negative count as zero.
 #[must_use]
-pub fn want(quantiles: &[f64; LEVELS.len()], risk_quantile: f64) -> f64 {
+pub fn want(quantiles: &[f64; LEVELS.len()], risk_quantile: f64, uncertainty_aversion: f64) -> f64 {
     let [_, low, median, high, _] = quantiles.map(|quantile| if quantile > 0.0 { quantile } else { 0.0 });
     let spread = (high - low).max(0.0);
     let aimed = interpolate(quantiles, risk_quantile);
-    if spread > 0.0 { aimed * median / (median + UNCERTAINTY_AVERSION * spread) } else { aimed }
+    let doubt = uncertainty_aversion.max(0.0) * spread;
+    if doubt > 0.0 { aimed * median / (median + doubt) } else { aimed }
 }
 
 /// The quantile at `level`, linear between the known ones and constant beyond them.
@@ -41,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_certain_forecast_is_guaranteed_in_full() {
-        assert_eq!(want(&[40.0; 5], 0.9), 40.0);
+        assert_eq!(want(&[40.0; 5], 0.9, 0.5), 40.0);
     }
 
     #[test]
@@ -49,7 +48,7 @@ mod tests {
         let mut last = f64::INFINITY;
         for spread in [0.0, 5.0, 10.0, 20.0, 40.0] {
             let quantiles = [40.0 - spread, 40.0 - spread * 0.7, 40.0, 40.0 + spread * 0.7, 40.0 + spread];
-            let wanted = want(&quantiles, 0.5);
+            let wanted = want(&quantiles, 0.5, 0.5);
             assert!(wanted < last || spread == 0.0, "{wanted} at spread {spread}");
             last = wanted;
         }
@@ -58,13 +57,13 @@ mod tests {
     #[test]
     fn a_higher_risk_quantile_reserves_more() {
         let quantiles = [10.0, 20.0, 40.0, 60.0, 80.0];
-        assert!(want(&quantiles, 0.9) > want(&quantiles, 0.5));
-        assert!(want(&quantiles, 0.5) > want(&quantiles, 0.2));
+        assert!(want(&quantiles, 0.9, 0.5) > want(&quantiles, 0.5, 0.5));
+        assert!(want(&quantiles, 0.5, 0.5) > want(&quantiles, 0.2, 0.5));
     }
 
     #[test]
     fn nonsense_reserves_nothing() {
-        assert_eq!(want(&[f64::NAN; 5], 0.9), 0.0);
-        assert_eq!(want(&[-1.0; 5], 0.5), 0.0);
+        assert_eq!(want(&[f64::NAN; 5], 0.9, 0.5), 0.0);
+        assert_eq!(want(&[-1.0; 5], 0.5, 0.5), 0.0);
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use hashbrown::HashSet;
 
-use super::{Key, Reservation, Resource, Table};
+use super::{Contract, Key, Reservation, Resource, Schedule, Table, Tier};
 use crate::{
     units::{Amount, KeyHash, MicroRate},
     wire::WireError,
@@ -19,12 +19,15 @@ pub const MAX_STEPS: u16 = 64;
 /// Most keys in a table.
 pub const MAX_KEYS: usize = 1_000_000;
 /// Largest rate: 10⁹ tokens per second.
-const MAX_RATE: MicroRate = MicroRate(1_000_000_000_000_000);
+pub(crate) const MAX_RATE: MicroRate = MicroRate(1_000_000_000_000_000);
 /// Largest burst or depth: 2⁴⁰ tokens.
 const MAX_TOKENS: u64 = 1 << 40;
 /// Longest name of a tier or resource in bytes.
 const MAX_NAME: usize = 64;
 const PERMILLE: u16 = 1000;
+const MAX_WEIGHT: u32 = 1_000_000;
+/// Longest wait: one minute.
+const MAX_DELAY_MS: u32 = 60_000;
 
 /// Why a table was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,109 +98,143 @@ pub enum TableError {
     },
 }
 
-/// Checks every rule; the first broken one is the error.
-pub(super) fn check(table: &Table) -> Result<(), TableError> {
-    count("tiers", table.tiers.len(), MAX_TIERS)?;
-    count("resources", table.resources.len(), MAX_RESOURCES)?;
-    count("steps", usize::from(table.steps), usize::from(MAX_STEPS))?;
-    range(table.keys.len() <= MAX_KEYS, "the number of keys")?;
-    range(table.epoch > 0, "epoch")?;
-    range(table.base_epoch < table.epoch, "base epoch")?;
-    range(table.removed.len() <= MAX_KEYS, "the number of removed keys")?;
-    range(table.step_ms > 0, "step_ms")?;
-    range(table.valid_until_ms > table.starts_at_ms, "valid_until_ms")?;
-    index("tier", usize::from(table.default_tier), table.tiers.len())?;
-    for tier in &table.tiers {
-        range(!tier.name.is_empty() && tier.name.len() <= MAX_NAME, "tier name")?;
-        range(tier.floor_permille <= PERMILLE, "tier floor")?;
-        length("tier contracts", tier.contracts.len(), table.resources.len())?;
-        for contract in tier.contracts.iter().flatten() {
-            range(contract.rate <= MAX_RATE && contract.burst <= MAX_TOKENS, "tier contract")?;
+/// Checks a table, its keys one by one; the first broken rule is the error.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    tiers: usize,
+    /// What is reserved, by resource and step.
+    sums: Vec<Vec<Sum>>,
+    seen: HashSet<KeyHash>,
+}
+
+impl Checker {
+    /// Checks everything but the keys, of which there will be `keys`.
+    pub(crate) fn new(table: &Table, keys: usize) -> Result<Self, TableError> {
+        count("tiers", table.tiers.len(), MAX_TIERS)?;
+        count("resources", table.resources.len(), MAX_RESOURCES)?;
+        count("steps", usize::from(table.steps), usize::from(MAX_STEPS))?;
+        range(keys <= MAX_KEYS, "the number of keys")?;
+        range(table.epoch > 0, "epoch")?;
+        range(table.base_epoch < table.epoch, "base epoch")?;
+        range(table.removed.len() <= MAX_KEYS, "the number of removed keys")?;
+        range(table.step_ms > 0, "step_ms")?;
+        range(table.valid_until_ms > table.starts_at_ms, "valid_until_ms")?;
+        index("tier", usize::from(table.default_tier), table.tiers.len())?;
+        for tier in &table.tiers {
+            check_tier(tier, table.resources.len())?;
         }
+        let sums: Result<Vec<_>, _> =
+            table.resources.iter().map(|resource| check_resource(table, resource)).collect();
+        Ok(Self { tiers: table.tiers.len(), sums: sums?, seen: HashSet::with_capacity(keys) })
     }
-    let mut sums = Vec::with_capacity(table.resources.len());
-    for resource in &table.resources {
-        sums.push(check_resource(table, resource)?);
-    }
-    check_keys(table, &mut sums)?;
-    for (resource, (budget, steps)) in table.resources.iter().zip(&sums).enumerate() {
-        for (step, sum) in steps.iter().enumerate() {
-            let over = |what| TableError::Overcommitted { resource, step, what };
-            if sum.rate > u128::from(budget.capacity.0) {
-                return Err(over("rates"));
+
+    /// Checks the next key.
+    pub(crate) fn key(&mut self, key: &Key) -> Result<(), TableError> {
+        if !self.seen.insert(key.hash) {
+            return Err(TableError::Duplicate("key"));
+        }
+        index("tier", usize::from(key.tier), self.tiers)?;
+        let mut named = 0_u64;
+        let resources = self.sums.len();
+        for grant in &key.grants {
+            let at = usize::from(grant.resource);
+            let Some(sums) = self.sums.get_mut(at) else {
+                return index("resource", at, resources);
+            };
+            let bit = 1_u64 << (at % 64);
+            if named & bit != 0 {
+                return Err(TableError::Duplicate("grant"));
             }
-            if sum.depth > u128::from(budget.burst) {
-                return Err(over("depths"));
+            named |= bit;
+            grant.contract.as_ref().map_or(Ok(()), check_contract)?;
+            range(grant.forecast.high <= MAX_RATE && grant.forecast.low <= grant.forecast.high, "forecast")?;
+            if !grant.reservations.is_empty() {
+                add_steps(sums, &grant.reservations)?;
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Checks that what all keys together have fits.
+    pub(crate) fn finish(&self, table: &Table) -> Result<(), TableError> {
+        for (resource, (budget, steps)) in table.resources.iter().zip(&self.sums).enumerate() {
+            for (step, sum) in steps.iter().enumerate() {
+                let over = |what| TableError::Overcommitted { resource, step, what };
+                if sum.rate > u128::from(budget.capacity.0) {
+                    return Err(over("rates"));
+                }
+                if sum.depth > u128::from(budget.burst) {
+                    return Err(over("depths"));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a step reserves in all.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     rate: u128,
     depth: u128,
 }
 
 impl Sum {
-    fn add(&mut self, reservation: &Reservation) {
+    fn add(&mut self, reservation: Reservation) {
         self.rate += u128::from(reservation.rate.0);
         self.depth += u128::from(reservation.depth);
     }
 }
 
+fn check_tier(tier: &Tier, resources: usize) -> Result<(), TableError> {
+    range(!tier.name.is_empty() && tier.name.len() <= MAX_NAME, "tier name")?;
+    range(tier.floor_permille <= PERMILLE, "tier floor")?;
+    range(tier.credit_permille <= PERMILLE, "burst credit")?;
+    range(tier.weight >= 1 && tier.weight <= MAX_WEIGHT, "tier weight")?;
+    range(tier.max_delay_ms <= MAX_DELAY_MS, "max_delay_ms")?;
+    length("tier contracts", tier.contracts.len(), resources)?;
+    tier.contracts.iter().flatten().try_for_each(check_contract)
+}
+
+fn check_contract(contract: &Contract) -> Result<(), TableError> {
+    range(contract.rate <= MAX_RATE && contract.burst <= MAX_TOKENS, "contract")
+}
+
 fn check_resource(table: &Table, resource: &Resource) -> Result<Vec<Sum>, TableError> {
     range(!resource.name.is_empty() && resource.name.len() <= MAX_NAME, "resource name")?;
     range(resource.capacity <= MAX_RATE && resource.safe_capacity <= MAX_RATE, "capacity")?;
+    let refills = resource.capacity > MicroRate(0) || resource.safe_capacity > MicroRate(0);
+    range(!(resource.held && refills), "capacity of a held resource")?;
     range(resource.burst <= MAX_TOKENS && Amount::from_tokens(resource.burst) > Amount::ZERO, "burst")?;
+    range(resource.emergency_key_permille <= PERMILLE, "emergency share of a key")?;
     length("tier reservations", resource.tier_reservations.len(), table.tiers.len())?;
+    if !resource.floors.is_empty() {
+        length("floors", resource.floors.len(), table.tiers.len())?;
+    }
+    for floors in resource.floors.iter().filter(|floors| !floors.is_empty()) {
+        length("floors of a tier", floors.len(), usize::from(table.steps))?;
+        range(floors.iter().all(|floor| *floor <= PERMILLE), "tier floor")?;
+    }
+    if !resource.slack_permille.is_empty() {
+        length("slack", resource.slack_permille.len(), usize::from(table.steps))?;
+    }
+    count("alternatives", resource.alternatives.len() + 1, MAX_RESOURCES)?;
+    for alternative in &resource.alternatives {
+        index("alternative resource", usize::from(*alternative), table.resources.len())?;
+    }
     let mut sums = alloc::vec![Sum::default(); usize::from(table.steps)];
-    for steps in &resource.tier_reservations {
-        add_steps(&mut sums, steps)?;
+    for schedule in resource.tier_reservations.iter().chain([&resource.emergency]) {
+        if !schedule.is_empty() {
+            add_steps(&mut sums, schedule)?;
+        }
     }
     Ok(sums)
 }
 
-fn check_keys(table: &Table, sums: &mut [Vec<Sum>]) -> Result<(), TableError> {
-    let mut seen: HashSet<KeyHash> = HashSet::with_capacity(table.keys.len());
-    for key in &table.keys {
-        if !seen.insert(key.hash) {
-            return Err(TableError::Duplicate("key"));
-        }
-        index("tier", usize::from(key.tier), table.tiers.len())?;
-        check_grants(key, sums)?;
-    }
-    Ok(())
-}
-
-fn check_grants(key: &Key, sums: &mut [Vec<Sum>]) -> Result<(), TableError> {
-    let mut named = 0_u64;
-    let resources = sums.len();
-    for grant in &key.grants {
-        let at = usize::from(grant.resource);
-        let Some(sums) = sums.get_mut(at) else {
-            return index("resource", at, resources);
-        };
-        let bit = 1_u64 << (at % 64);
-        if named & bit != 0 {
-            return Err(TableError::Duplicate("grant"));
-        }
-        named |= bit;
-        if let Some(contract) = &grant.contract {
-            range(contract.rate <= MAX_RATE && contract.burst <= MAX_TOKENS, "contract")?;
-        }
-        if !grant.reservations.is_empty() {
-            add_steps(sums, &grant.reservations)?;
-        }
-    }
-    Ok(())
-}
-
-fn add_steps(sums: &mut [Sum], steps: &[Reservation]) -> Result<(), TableError> {
-    length("reservations", steps.len(), sums.len())?;
-    for (sum, step) in sums.iter_mut().zip(steps) {
+fn add_steps(sums: &mut [Sum], schedule: &Schedule) -> Result<(), TableError> {
+    range(schedule.is_whole(), "a schedule")?;
+    length("reservations", schedule.len(), sums.len())?;
+    for (sum, step) in sums.iter_mut().zip(schedule.steps()) {
         sum.add(step);
     }
     Ok(())

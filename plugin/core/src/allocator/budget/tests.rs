@@ -3,16 +3,16 @@ use super::*;
 impl Budget {
     /// *conservation*: levels never sum to more than the burst, and the books agree with the buckets.
     pub(in crate::allocator) fn check_invariants(&self, now: Timestamp) {
-        let depths: i64 = self.shadows.iter().map(|shadow| shadow.depth).sum();
+        let depths: i64 = self.shadows.iter().map(|shadow| shadow.depth()).sum();
         assert_eq!(depths, self.reserved_depth, "reserved depth");
         let refilling = self.shadows.iter().filter(|shadow| shadow.refilling);
-        let claimed: i128 = refilling.map(|shadow| i128::from(shadow.rate.0)).sum();
+        let claimed: i128 = refilling.map(|shadow| i128::from(shadow.rate.rate().0)).sum();
         assert_eq!(i128::from(self.capacity.0) - claimed, self.pool_rate, "the pool has the residual rate");
         for (id, shadow) in (0..).zip(&self.shadows) {
-            assert!(shadow.level <= shadow.depth, "a level above its depth");
-            assert!(shadow.refilling || shadow.level == shadow.depth, "a bucket below its depth refills");
+            assert!(shadow.level <= shadow.depth(), "a level above its depth");
+            assert!(shadow.refilling || shadow.level == shadow.depth(), "a bucket below its depth refills");
             let watched = self.calendar.contains(id);
-            assert!(!shadow.refilling || watched || shadow.rate == Rate::ZERO, "and is in the calendar");
+            assert!(!shadow.refilling || watched || shadow.rate == Packed::ZERO, "and is in the calendar");
         }
         let levels: i128 = (0..self.shadow_count()).map(|id| i128::from(self.shadow(id, now).0)).sum();
         assert!(
@@ -24,6 +24,13 @@ impl Budget {
 
 const SECOND: u64 = 1_000_000_000;
 
+/// A shadow bucket with a reservation, funded as far as the pool allows.
+fn reserved(budget: &mut Budget, per_s: f64, depth: u64, now: Timestamp) -> ShadowId {
+    let id = budget.add(now);
+    budget.reserve(id, rate(per_s), Amount::from_tokens(depth), now);
+    id
+}
+
 fn rate(per_s: f64) -> Rate {
     Rate::from_micro_per_s(crate::units::MicroRate::from_per_s(per_s))
 }
@@ -33,7 +40,7 @@ fn refill_goes_to_the_shadow_until_it_is_full_and_then_to_the_pool_whenever_that
     for noticed_after in [SECOND, 60 * SECOND] {
         let now = Timestamp::from_millis(1_000_000);
         let mut budget = Budget::new(rate(100.0), Amount::from_tokens(10_000), now);
-        let id = budget.open(rate(50.0), Amount::from_tokens(20), Amount::ZERO, now);
+        let id = reserved(&mut budget, 50.0, 20, now);
         budget.debit_pool(Amount::from_tokens(10_000));
         let later = now.plus(noticed_after);
         budget.drain(later, 8);
@@ -49,8 +56,7 @@ fn refill_goes_to_the_shadow_until_it_is_full_and_then_to_the_pool_whenever_that
 fn a_shrinking_reservation_returns_its_tokens() {
     let now = Timestamp::from_millis(1_000_000);
     let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
-    let id = budget.open(rate(50.0), Amount::from_tokens(60), Amount::ZERO, now);
-    budget.fund();
+    let id = reserved(&mut budget, 50.0, 60, now);
     assert_eq!((budget.pool(), budget.shadow(id, now)), (Amount::from_tokens(40), Amount::from_tokens(60)));
     budget.reserve(id, rate(10.0), Amount::from_tokens(10), now);
     assert_eq!((budget.pool(), budget.shadow(id, now)), (Amount::from_tokens(90), Amount::from_tokens(10)));
@@ -62,7 +68,7 @@ fn an_empty_pool_funds_nothing_and_refill_does() {
     let now = Timestamp::from_millis(1_000_000);
     let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
     budget.debit_pool(Amount::from_tokens(150));
-    let id = budget.open(rate(50.0), Amount::ZERO, Amount::ZERO, now);
+    let id = reserved(&mut budget, 50.0, 0, now);
     budget.reserve(id, rate(50.0), Amount::from_tokens(60), now);
     assert_eq!((budget.pool(), budget.shadow(id, now)), (Amount(-Amount::from_tokens(50).0), Amount::ZERO));
     let later = now.plus(SECOND);
@@ -76,8 +82,7 @@ fn what_a_full_pool_would_have_lost_is_not_credited_when_it_is_noticed_later() {
     let start = Timestamp::from_millis(1_000_000);
     let micros = |micros: u64| start.plus(micros * 1_000);
     let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), start);
-    let id = budget.open(rate(50.0), Amount::from_tokens(20), Amount::ZERO, start);
-    budget.fund();
+    let id = reserved(&mut budget, 50.0, 20, start);
     // Full again after 20 ms, which the calendar notices at its next tick only; the pool is full all the time.
     budget.debit_shadow(id, Amount::from_tokens(1), start);
     budget.drain(micros(20_300), 8);
@@ -94,8 +99,7 @@ fn what_a_full_pool_would_have_lost_is_not_credited_when_it_is_noticed_later() {
 fn a_refund_beyond_the_depth_goes_to_the_pool() {
     let now = Timestamp::from_millis(1_000_000);
     let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
-    let id = budget.open(rate(50.0), Amount::from_tokens(20), Amount::ZERO, now);
-    budget.fund();
+    let id = reserved(&mut budget, 50.0, 20, now);
     budget.debit_shadow(id, Amount::from_tokens(5), now);
     budget.debit_pool(Amount::from_tokens(50));
     budget.credit_shadow(id, Amount::from_tokens(12), now);

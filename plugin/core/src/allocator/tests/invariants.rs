@@ -52,11 +52,12 @@ fn pushed(
     for (name, (rate, depth)) in NAMES.iter().zip(parts) {
         let mut key =
             key(name, u8::from(*rate > 12), contract(per_s / 2.0, BURST), reservation(1.0, 1), steps);
-        for (step, own) in key.grants[0].reservations.iter_mut().enumerate() {
-            // Steps differ, so that reservations shrink and grow on the way.
-            let share = f64::from(*rate) / 100.0 / if step % 2 == 0 { 1.0 } else { 3.0 };
-            *own = reservation(per_s * share, BURST * u64::from(*depth) / 100);
-        }
+        // Steps differ, so that reservations shrink and grow on the way.
+        let own = |step: u16| {
+            let share = f64::from(*rate) / 100.0 / if step.is_multiple_of(2) { 1.0 } else { 3.0 };
+            reservation(per_s * share, BURST * u64::from(*depth) / 100)
+        };
+        key.grants[0].reservations = Schedule::from_steps(&(0..steps).map(own).collect::<Vec<_>>());
         table.keys.push(key);
     }
     table
@@ -84,8 +85,13 @@ fn conserve(per_s: f64, order: DrawOrder, events: &[Event]) -> Result<(), TestCa
             Event::Ask { key, cost, class: number, estimated } => {
                 let demands = [Demand { resource: 0, cost: *cost, estimated: *estimated }];
                 let name = NAMES[*key].as_bytes();
-                let request =
-                    Request { key: name, class: class(*number), demands: &demands, may_wait: false };
+                let request = Request {
+                    key: name,
+                    class: class(*number),
+                    demands: &demands,
+                    may_wait: false,
+                    partial: false,
+                };
                 let Decision::Admit(admission) = allocator.decide(&request, now) else { continue };
                 level -= *cost as f64;
                 prop_assert!(level > -1e-3, "{level} tokens over after admitting {cost}");
@@ -174,7 +180,7 @@ proptest! {
             if who > 0 {
                 let demands = [Demand { resource: 0, cost: other, estimated: false }];
                 let name = NAMES[who].as_bytes();
-                allocator.decide(&Request { key: name, class: class(number), demands: &demands, may_wait: false }, now);
+                allocator.decide(&Request { key: name, class: class(number), demands: &demands, may_wait: false, partial: false }, now);
             } else if level >= cost as f64 + 1e-3 {
                 prop_assert!(admitted(&ask(&mut allocator, "a", cost, now)), "{level} reserved, {cost} refused");
                 level -= cost as f64;

@@ -69,8 +69,27 @@ fn a_contract_gates_only_when_tokens_are_scarce() {
     assert_eq!(flood(&mut allocator, "acme", 1_000, start()), 70);
     let Decision::Refuse(refusal) = ask(&mut allocator, "acme", 1, start()) else { panic!("admitted") };
     assert_eq!(refusal.reason, Reason::Contract);
+    // Tokens are plentiful again long before the contract has paid its debt of one burst.
     let retry = refusal.retry_after_ns.unwrap();
-    assert!((1_099_000_000..=1_101_000_000).contains(&retry), "one burst of debt and one token: {retry}");
+    assert!((9_900_000..10_100_000).contains(&retry), "one token above the highest floor: {retry}");
+    assert!(!admitted(&ask(&mut allocator, "acme", 1, after(retry - 1))));
+    assert!(admitted(&ask(&mut allocator, "acme", 1, after(retry))));
+}
+
+#[test]
+fn who_may_not_borrow_waits_for_its_own_contract() {
+    let mut allocator = allocator(100.0, 100);
+    let mut table = table(100.0, 100, 10);
+    table.tiers[0].borrow = false;
+    table.keys.push(key("acme", 0, contract(10.0, 10), Reservation::default(), 10));
+    allocator.apply(&table.encode(), start()).unwrap();
+    assert_eq!(flood(&mut allocator, "acme", 1_000, start()), 10, "whatever the pool holds");
+    let Decision::Refuse(refusal) = ask(&mut allocator, "acme", 1, start()) else { panic!("admitted") };
+    assert_eq!(refusal.reason, Reason::Contract);
+    let retry = refusal.retry_after_ns.unwrap();
+    assert!((99_900_000..100_100_000).contains(&retry), "{retry}");
+    assert!(!admitted(&ask(&mut allocator, "acme", 1, after(retry - 1))));
+    assert!(admitted(&ask(&mut allocator, "acme", 1, after(retry))));
 }
 
 #[test]
@@ -105,16 +124,28 @@ fn a_tier_that_may_wait_borrows_the_near_future_and_no_more() {
     table.keys.push(key("acme", 0, None, Reservation::default(), 10));
     allocator.apply(&table.encode(), start()).unwrap();
     let demands = [Demand { resource: 0, cost: 1, estimated: false }];
-    let request = Request { key: b"acme", class: Class::Standard, demands: &demands, may_wait: true };
-    let waits: Vec<Option<u64>> = (0..20)
-        .map(|_| match allocator.decide(&request, start()) {
-            Decision::Admit(admission) => Some(admission.wait_ns / 1_000_000),
-            Decision::Refuse(_) => None,
+    let request =
+        Request { key: b"acme", class: Class::Standard, demands: &demands, may_wait: true, partial: false };
+    let answers: Vec<Decision> = (0..20).map(|_| allocator.decide(&request, start())).collect();
+    assert!(answers[..10].iter().all(admitted), "{answers:?}");
+    let expected: Vec<u64> = answers[10..15]
+        .iter()
+        .map(|answer| match answer {
+            Decision::Wait(waiting) => waiting.expected_ns.next_multiple_of(1_000) / 1_000_000,
+            other => panic!("{other:?}"),
         })
         .collect();
-    assert!(waits[..10].iter().all(|wait| *wait == Some(0)), "{waits:?}");
-    assert_eq!(waits[10..15], [Some(100), Some(200), Some(300), Some(400), Some(500)].map(|wait| wait));
-    assert!(waits[15..].iter().all(Option::is_none), "{waits:?}");
+    assert_eq!(expected, [100, 200, 300, 400, 500]);
+    assert!(answers[15..].iter().all(|answer| matches!(answer, Decision::Refuse(_))), "{answers:?}");
+    // Served in order, as the tokens come.
+    for number in 1..=5 {
+        let due = start().plus(number * SECOND / 10 + 1_000);
+        assert!(allocator.next_release_ns(due).is_some());
+        let (_, decision) = allocator.release(due).unwrap();
+        assert!(admitted(&decision), "{decision:?}");
+        assert_eq!(allocator.release(due), None);
+    }
+    assert_eq!(allocator.waiting(), 0);
 }
 
 #[test]
@@ -126,6 +157,7 @@ fn several_resources_are_all_or_nothing() {
         resources: resources.to_vec(),
         max_unknown_keys: 10,
         max_receipts: 10,
+        max_waiting: 10,
         receipt_ttl_ms: 1_000,
         report_interval_ms: 1_000,
     };
@@ -136,7 +168,13 @@ fn several_resources_are_all_or_nothing() {
             Demand { resource: 1, cost: tokens, estimated: true },
         ];
         allocator.decide(
-            &Request { key: b"a", class: Class::Standard, demands: &demands, may_wait: false },
+            &Request {
+                key: b"a",
+                class: Class::Standard,
+                demands: &demands,
+                may_wait: false,
+                partial: false,
+            },
             start(),
         )
     };
@@ -156,7 +194,8 @@ fn a_request_that_names_a_resource_twice_or_wrongly_is_refused() {
     let mut allocator = allocator(10.0, 10);
     let one = Demand { resource: 0, cost: 1, estimated: false };
     for demands in [[one, one], [one, Demand { resource: 7, ..one }]] {
-        let request = Request { key: b"a", class: Class::Standard, demands: &demands, may_wait: false };
+        let request =
+            Request { key: b"a", class: Class::Standard, demands: &demands, may_wait: false, partial: false };
         let Decision::Refuse(refusal) = allocator.decide(&request, start()) else { panic!("admitted") };
         assert_eq!(refusal.reason, Reason::Malformed);
     }
@@ -220,7 +259,7 @@ fn a_bad_or_old_table_changes_nothing() {
     assert!(allocator.apply(&good.encode(), start()).is_err(), "the same epoch again");
     let mut bad = good.clone();
     bad.epoch = 2;
-    bad.resources[0].tier_reservations[0][0] = reservation(1_000.0, 1);
+    bad.resources[0].tier_reservations[0] = Schedule::constant(reservation(1_000.0, 1), 10);
     assert!(allocator.apply(&bad.encode(), start()).is_err());
     assert_eq!(allocator.epoch(), 1);
     assert_eq!(flood(&mut allocator, "x", 1_000, start()), 70);

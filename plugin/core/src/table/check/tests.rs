@@ -3,7 +3,7 @@ use alloc::{string::String, vec, vec::Vec};
 use proptest::prelude::*;
 
 use super::*;
-use crate::table::{Contract, DrawOrder, Grant, Reservation, Tier};
+use crate::table::{Contract, DrawOrder, Forecast, Grant, Reservation, Schedule, Tier};
 
 fn reservation(per_s: u64, depth: u64) -> Reservation {
     Reservation { rate: MicroRate(per_s * 1_000_000), depth }
@@ -14,8 +14,8 @@ fn good() -> Table {
     let tier = |name: &str, floor_permille| Tier {
         name: String::from(name),
         floor_permille,
-        max_delay_ms: 0,
         contracts: vec![None],
+        ..Tier::default()
     };
     Table {
         epoch: 7,
@@ -33,7 +33,11 @@ fn good() -> Table {
             capacity: MicroRate(100_000_000),
             burst: 50,
             safe_capacity: MicroRate(80_000_000),
-            tier_reservations: vec![vec![reservation(10, 5); 2], vec![Reservation::default(); 2]],
+            tier_reservations: vec![
+                Schedule::constant(reservation(10, 5), 2),
+                Schedule::constant(Reservation::default(), 2),
+            ],
+            ..Resource::default()
         }],
         keys: vec![Key {
             hash: KeyHash::of(b"acme"),
@@ -41,7 +45,8 @@ fn good() -> Table {
             grants: vec![Grant {
                 resource: 0,
                 contract: Some(Contract { rate: MicroRate(60_000_000), burst: 60 }),
-                reservations: vec![reservation(90, 45), reservation(20, 10)],
+                reservations: Schedule::from_steps(&[reservation(90, 45), reservation(20, 10)]),
+                forecast: Forecast::default(),
             }],
         }],
     }
@@ -73,7 +78,7 @@ fn every_broken_rule_has_its_own_error() {
         broken(|table| table.tiers[0].contracts.clear()),
         broken(|table| table.resources[0].capacity = MicroRate(u64::MAX)),
         broken(|table| table.resources[0].burst = 0),
-        broken(|table| table.resources[0].tier_reservations[1].clear()),
+        broken(|table| table.resources[0].tier_reservations[1] = Schedule::constant(reservation(0, 0), 3)),
         broken(|table| table.keys[0].tier = 9),
         broken(|table| table.keys[0].grants[0].resource = 1),
         broken(|table| table.keys.push(good().keys.remove(0))),
@@ -86,9 +91,14 @@ fn every_broken_rule_has_its_own_error() {
 
 #[test]
 fn reservations_beyond_capacity_or_burst_are_refused() {
-    let rates = broken(|table| table.keys[0].grants[0].reservations[0].rate.0 += 1);
+    let own = |steps: [Reservation; 2]| Schedule::from_steps(&steps);
+    let rates = broken(|table| {
+        table.keys[0].grants[0].reservations = own([reservation(91, 45), reservation(20, 10)]);
+    });
     assert_eq!(rates, TableError::Overcommitted { resource: 0, step: 0, what: "rates" });
-    let depths = broken(|table| table.keys[0].grants[0].reservations[1].depth = 46);
+    let depths = broken(|table| {
+        table.keys[0].grants[0].reservations = own([reservation(90, 45), reservation(20, 46)]);
+    });
     assert_eq!(depths, TableError::Overcommitted { resource: 0, step: 1, what: "depths" });
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Allocator, Class, Decision, Demand, Request, ResourceSetup, SafeBudget, Setup, Timestamp,
-    table::{Contract, DrawOrder, Grant, Reservation, Resource, Tier},
+    table::{Contract, DrawOrder, Forecast, Grant, Reservation, Resource, Schedule, Tier},
     units::MicroRate,
 };
 
@@ -19,15 +19,15 @@ fn table(epoch: u64, kinds: &[u8]) -> Table {
     let tier = |name: &str, floor_permille| Tier {
         name: String::from(name),
         floor_permille,
-        max_delay_ms: 0,
         contracts: vec![Some(Contract { rate: MicroRate::from_per_s(1.0), burst: 3 })],
+        ..Tier::default()
     };
     let key = |(number, kind): (usize, &u8)| {
         let own = Reservation { rate: MicroRate::from_per_s(1.0), depth: 2 };
         let contract =
             (*kind >= 2).then_some(Contract { rate: MicroRate::from_per_s(2.0), burst: u64::from(*kind) });
-        let reservations = if *kind == 4 { vec![own] } else { Vec::new() };
-        let grants = vec![Grant { resource: 0, contract, reservations }];
+        let reservations = if *kind == 4 { Schedule::constant(own, 1) } else { Schedule::default() };
+        let grants = vec![Grant { resource: 0, contract, reservations, forecast: Forecast::default() }];
         (*kind > 0).then(|| Key { hash: hash(number), tier: u8::from(*kind == 3), grants })
     };
     Table {
@@ -46,7 +46,8 @@ fn table(epoch: u64, kinds: &[u8]) -> Table {
             capacity: MicroRate::from_per_s(100.0),
             burst: 100,
             safe_capacity: MicroRate::from_per_s(100.0),
-            tier_reservations: vec![vec![Reservation::default()]; 2],
+            tier_reservations: vec![Schedule::constant(Reservation::default(), 1); 2],
+            ..Resource::default()
         }],
         keys: kinds.iter().enumerate().filter_map(key).collect(),
     }
@@ -66,6 +67,7 @@ fn allocator() -> Allocator {
         resources: vec![ResourceSetup { name: String::from("requests"), safe }],
         max_unknown_keys: 100,
         max_receipts: 10,
+        max_waiting: 10,
         receipt_ttl_ms: 1_000,
         report_interval_ms: 1_000,
     };
@@ -75,6 +77,7 @@ fn allocator() -> Allocator {
 fn tier(decision: &Decision) -> u8 {
     match decision {
         Decision::Admit(admission) => admission.tier,
+        Decision::Wait(waiting) => waiting.tier,
         Decision::Refuse(refusal) => refusal.tier,
     }
 }
@@ -113,7 +116,7 @@ proptest! {
             for number in &requests {
                 let demands = [Demand { resource: 0, cost: 1, estimated: false }];
                 let name = name(*number);
-                let request = Request { key: name.as_bytes(), class: Class::Standard, demands: &demands, may_wait: false };
+                let request = Request { key: name.as_bytes(), class: Class::Standard, demands: &demands, may_wait: false, partial: false };
                 let decisions = [&mut whole, &mut lean].map(|allocator| allocator.decide(&request, now(offset)));
                 // Who missed a delta has another past, and the same standing.
                 if skipped {

@@ -1,0 +1,209 @@
+//! Reservations of consecutive steps, quantised: the peak exactly, every step as a part of it in one byte.
+//!
+//! A byte is logarithmic: 32 codes an octave, so a step loses at most 2.2 % of itself, always downwards, whether it
+//! is near the peak or a hundredth of it. What is below 1/245 of the peak becomes nothing.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Reservation;
+use crate::units::MicroRate;
+
+/// Codes that halve a value.
+const CODES_PER_OCTAVE: u32 = 32;
+/// 2^(−r/32) in 2⁻³², rounded down.
+const PARTS: [u64; CODES_PER_OCTAVE as usize] = [
+    4_294_967_296,
+    4_202_935_003,
+    4_112_874_773,
+    4_024_744_347,
+    3_938_502_375,
+    3_854_108_391,
+    3_771_522_796,
+    3_690_706_839,
+    3_611_622_602,
+    3_534_232_977,
+    3_458_501_653,
+    3_384_393_094,
+    3_311_872_529,
+    3_240_905_930,
+    3_171_459_999,
+    3_103_502_151,
+    3_037_000_499,
+    2_971_923_841,
+    2_908_241_642,
+    2_845_924_020,
+    2_784_941_737,
+    2_725_266_179,
+    2_666_869_344,
+    2_609_723_833,
+    2_553_802_833,
+    2_499_080_104,
+    2_445_529_971,
+    2_393_127_307,
+    2_341_847_523,
+    2_291_666_560,
+    2_242_560_871,
+    2_194_507_416,
+];
+
+/// One reservation per step; the default has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The highest rate and the greatest depth of all steps.
+    peak: Reservation,
+    /// Rate and depth of each step in turn, as [`part`] reads them.
+    codes: Vec<u8>,
+}
+
+impl Schedule {
+    /// Quantises `steps`, rounding down: the sum of many never exceeds what they were cut from.
+    #[must_use]
+    pub fn from_steps(steps: &[Reservation]) -> Self {
+        let peak = steps.iter().fold(Reservation::default(), |peak, step| Reservation {
+            rate: peak.rate.max(step.rate),
+            depth: peak.depth.max(step.depth),
+        });
+        let codes =
+            steps.iter().flat_map(|step| [code(peak.rate.0, step.rate.0), code(peak.depth, step.depth)]);
+        Self { codes: codes.collect(), peak }
+    }
+
+    /// The same reservation in each of `steps` steps.
+    #[must_use]
+    pub fn constant(reservation: Reservation, steps: u16) -> Self {
+        Self::from_steps(&alloc::vec![reservation; usize::from(steps)])
+    }
+
+    /// What is reserved in a step; nothing beyond the last.
+    #[must_use]
+    pub fn step(&self, step: usize) -> Reservation {
+        let Some(&[rate, depth]) = self.codes.get(step * 2..).and_then(<[u8]>::first_chunk) else {
+            return Reservation::default();
+        };
+        Reservation { rate: MicroRate(part(self.peak.rate.0, rate)), depth: part(self.peak.depth, depth) }
+    }
+
+    /// Every step in turn.
+    pub fn steps(&self) -> impl Iterator<Item = Reservation> + '_ {
+        (0..self.len()).map(|step| self.step(step))
+    }
+
+    /// Number of steps.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.codes.len() / 2
+    }
+
+    /// Whether there is no step at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    /// The highest rate and the greatest depth of all steps.
+    #[must_use]
+    pub const fn peak(&self) -> Reservation {
+        self.peak
+    }
+
+    pub(crate) const fn peak_mut(&mut self) -> &mut Reservation {
+        &mut self.peak
+    }
+
+    /// Rate and depth of each step in turn, for [`part`].
+    pub(crate) fn codes(&self) -> &[u8] {
+        &self.codes
+    }
+
+    /// Whether the bytes are whole: two for each step.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.codes.len().is_multiple_of(2)
+    }
+}
+
+/// The part of `peak` that `code` stands for: 0 is nothing, 255 all of it, each code below 2^(−1/32) of the next.
+pub(crate) fn part(peak: u64, code: u8) -> u64 {
+    if code == 0 {
+        return 0;
+    }
+    let below = u32::from(u8::MAX - code);
+    let mantissa = PARTS.get((below % CODES_PER_OCTAVE) as usize).copied().unwrap_or(0);
+    ((u128::from(peak) * u128::from(mantissa)) >> (32 + below / CODES_PER_OCTAVE)) as u64
+}
+
+/// The greatest code whose part of `peak` is not more than `value`.
+fn code(peak: u64, value: u64) -> u8 {
+    if value >= peak {
+        return if peak == 0 { 0 } else { u8::MAX };
+    }
+    // Whole octaves first, then the codes within one.
+    let octave = (peak.leading_zeros()).abs_diff(value.leading_zeros()).saturating_sub(1);
+    let (mut low, mut high) = (
+        u32::from(u8::MAX).saturating_sub((octave + 2) * CODES_PER_OCTAVE),
+        u32::from(u8::MAX).saturating_sub(octave * CODES_PER_OCTAVE),
+    );
+    // `low` fits, everything above `high` does not.
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if part(peak, middle as u8) <= value { low = middle } else { high = middle - 1 }
+    }
+    low as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reservation(rate: u64, depth: u64) -> Reservation {
+        Reservation { rate: MicroRate(rate), depth }
+    }
+
+    #[test]
+    fn constant_reservations_are_exact() {
+        let steady = reservation(123_456_789, 4_711);
+        assert!(Schedule::constant(steady, 15).steps().all(|step| step == steady));
+        assert_eq!(Schedule::constant(steady, 15).step(15), Reservation::default());
+        assert_eq!(Schedule::constant(Reservation::default(), 3).steps().count(), 3);
+    }
+
+    #[test]
+    fn golden_bytes_of_a_schedule() {
+        let schedule = Schedule::from_steps(&[reservation(1_000, 8), reservation(500, 4), reservation(0, 1)]);
+        let bytes = postcard::to_extend(&schedule, Vec::new()).unwrap();
+        assert_eq!(bytes, [0xE8, 0x07, 8, 6, 255, 255, 223, 233, 0, 190]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_step_is_rounded_down_by_little(
+            steps in prop::collection::vec((0_u64..1 << 50, 0_u64..1 << 40), 1..64),
+        ) {
+            let steps: Vec<Reservation> = steps.into_iter().map(|(rate, depth)| reservation(rate, depth)).collect();
+            let schedule = Schedule::from_steps(&steps);
+            let peak = schedule.peak();
+            for (wanted, got) in steps.iter().zip(schedule.steps()) {
+                let pairs = [(peak.rate.0, wanted.rate.0, got.rate.0), (peak.depth, wanted.depth, got.depth)];
+                for (peak, wanted, got) in pairs {
+                    prop_assert!(got <= wanted, "{got} of {wanted}");
+                    let least = if wanted < peak / 245 { 0.0 } else { wanted as f64 * 0.978 - 1.0 };
+                    prop_assert!(got as f64 >= least, "{got} of {wanted}, peak {peak}");
+                }
+            }
+        }
+
+        #[test]
+        fn codes_grow_with_values(peak in 1_u64..1 << 60) {
+            let parts: Vec<u64> = (0..=u8::MAX).map(|code| part(peak, code)).collect();
+            prop_assert!(parts.is_sorted());
+            prop_assert_eq!(parts.last(), Some(&peak));
+            let codes = vec![code(peak, 0), code(peak, peak / 2), code(peak, peak)];
+            prop_assert!(codes.is_sorted());
+        }
+    }
+}
