@@ -1,6 +1,6 @@
 //! The Tidegate forecaster: learns usage, plans capacity, pushes tables to proxies.
 //!
-//! Data flows one way: sync → ingest → store → learn → planning → sync. Only this crate reads configuration,
+//! Data flows one way: sync → ingest → store → learning → planning → sync. Only this crate reads configuration,
 //! environment and clock.
 
 mod app;
@@ -11,7 +11,6 @@ mod config;
 mod http;
 mod ingest;
 mod key;
-mod learn;
 mod metrics;
 mod planning;
 mod proxies;

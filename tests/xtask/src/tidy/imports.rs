@@ -26,6 +26,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("tidegate-component", "plugin/component", May::Use(&["tidegate-core"])),
     row("tidegate-host", "host", May::Use(&[])),
     row("tidegate-model", "forecaster/model", May::Use(&[])),
+    row("tidegate-learn", "forecaster/learn", May::Use(&["tidegate-core", "tidegate-model"])),
     row("tidegate-market", "forecaster/market", May::Use(&[])),
     row("tidegate-proto", "forecaster/proto", May::Use(&[])),
     row(
@@ -44,6 +45,7 @@ pub(crate) const TABLE: &[Row] = &[
         May::Use(&[
             "tidegate-core",
             "tidegate-fleet",
+            "tidegate-learn",
             "tidegate-market",
             "tidegate-model",
             "tidegate-proto",
