@@ -16,6 +16,7 @@ mod planning;
 mod proxies;
 mod serve;
 mod session;
+mod simulate;
 mod steps;
 mod sync;
 
@@ -37,6 +38,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     match Cli::parse().command {
         Command::Serve { config } => serve::run(&config),
+        Command::Simulate(asked) => simulate::run(&asked).map(|()| ExitCode::SUCCESS),
         Command::Check { config, json } => check::run(&config, json),
         Command::Key { file, new } => key::run(&file, new).map(|()| ExitCode::SUCCESS),
     }

@@ -30,6 +30,11 @@ pub(crate) const TABLE: &[Row] = &[
     row("tidegate-market", "forecaster/market", May::Use(&[])),
     row("tidegate-proto", "forecaster/proto", May::Use(&[])),
     row(
+        "tidegate-simulate",
+        "forecaster/simulate",
+        May::Use(&["tidegate-core", "tidegate-learn", "tidegate-model"]),
+    ),
+    row(
         "tidegate-fleet",
         "forecaster/fleet",
         May::Use(&["tidegate-core", "tidegate-market", "tidegate-model"]),
@@ -49,6 +54,7 @@ pub(crate) const TABLE: &[Row] = &[
             "tidegate-market",
             "tidegate-model",
             "tidegate-proto",
+            "tidegate-simulate",
             "tidegate-store",
         ]),
     ),
