@@ -5,13 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use tidegate_learn::Learner;
 use tidegate_store::Store;
 use tokio::sync::{RwLock, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    config::Config, ingest::Ingest, learn::Learner, metrics::Metrics, planning::Plan, proxies::Proxies,
-};
+use crate::{config::Config, ingest::Ingest, metrics::Metrics, planning::Plan, proxies::Proxies};
 
 /// A running forecaster.
 pub(crate) struct App {
@@ -32,7 +31,7 @@ impl App {
     pub(crate) fn new(config: Config, store: Store, metrics: Arc<Metrics>, ingest: Ingest) -> Arc<Self> {
         Arc::new(Self {
             proxies: Proxies::new(Arc::clone(&metrics)),
-            learner: RwLock::new(Learner::new(&config)),
+            learner: RwLock::new(Learner::new(&config.learning(), config.resources.len())),
             plan: watch::Sender::new(None),
             shutdown: CancellationToken::new(),
             loaded: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 const AFTER_HELP: &str =
     "TIDEGATE_LOG sets what is logged: warn, info (default), debug, or a filter such as tidegate=debug.";
@@ -32,6 +32,9 @@ pub(crate) enum Command {
         #[arg(long)]
         new: bool,
     },
+    /// Compare limiters on virtual time: static and global buckets, buckets with floors, and Tidegate with and without
+    /// foresight.
+    Simulate(Simulate),
     /// Check a configuration file: prints what it means, or everything that is wrong with it.
     Check {
         /// The configuration file.
@@ -41,4 +44,60 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+const SIMULATE_HELP: &str = "\
+Requests are made from rates: bursty arrivals of every customer, tiers drawn by seed. Each arm sees the same requests, \
+and decides them with the real allocator on virtual time; forecasts come from the chosen model, which knows the rates \
+before the span.
+
+Figures are means over seeds, with the least and the most below. `priority` is one bucket with a constant floor for each \
+tier: all points of a grid are tried afterwards on the very same requests, and the best of those that admit 99 % of \
+`global` is shown, with the frontier below the table.";
+
+#[derive(Debug, Args)]
+#[command(after_help = SIMULATE_HELP)]
+pub(crate) struct Simulate {
+    /// Rates in long format (`unique_id,ds,y`; gzip accepted): demand of each customer per window.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rates: PathBuf,
+    /// Mean demand over capacity, one or several.
+    #[arg(long, value_name = "RATIO,..", value_delimiter = ',', default_value = "0.9,1.0,1.2")]
+    pub(crate) capacity: Vec<f64>,
+    /// How many worlds of each kind.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) seeds: u64,
+    /// What happens: plain, surging-equal, flooding-bronze, or all.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "all")]
+    pub(crate) scenario: Vec<String>,
+    /// The upper tiers alone fit the capacity, exceed it, or all (both).
+    #[arg(long, value_name = "fitting|overfull|all", value_delimiter = ',', default_value = "fitting")]
+    pub(crate) cast: Vec<String>,
+    /// The limiters; all when not given.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub(crate) arms: Vec<String>,
+    /// Leaves out the search for the best floors of `priority`.
+    #[arg(long)]
+    pub(crate) no_frontier: bool,
+    /// The forecasting model.
+    #[arg(long, value_name = "NAME", default_value = tidegate_model::MODELS.first().map_or("", |entry| entry.name))]
+    pub(crate) model: String,
+    /// Length of the span in hours.
+    #[arg(long, value_name = "H", default_value_t = 4)]
+    pub(crate) hours: u64,
+    /// How much before the span the model knows, in hours.
+    #[arg(long, value_name = "H", default_value_t = 48)]
+    pub(crate) history_hours: u64,
+    /// Mean requests per second of all customers together.
+    #[arg(long, value_name = "N", default_value_t = 100.0)]
+    pub(crate) rate: f64,
+    /// Coefficient of variation of the time between two requests of a customer; 1 is a Poisson process.
+    #[arg(long, value_name = "CV", default_value_t = 2.0)]
+    pub(crate) burstiness: f64,
+    /// The burst of every budget, in seconds of its capacity.
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub(crate) burst_s: f64,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -20,8 +20,9 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use tidegate_core::{
     plan::{ResourcePolicy, TierPolicy},
-    table::{Contract, DrawOrder},
+    table::DrawOrder,
 };
+use tidegate_learn::{Learning, NamedCustomer, Policy};
 
 pub(crate) use forecast::ForecastConfig;
 use section::{Problems, Rule, Section};
@@ -51,7 +52,7 @@ pub(crate) struct Config {
     pub(crate) tiers: Vec<TierConfig>,
     /// Index of the tier of keys that are no named customers.
     pub(crate) default_tier: u8,
-    pub(crate) customers: BTreeMap<String, CustomerConfig>,
+    pub(crate) customers: BTreeMap<String, NamedCustomer>,
 }
 
 /// A tier as configured.
@@ -62,13 +63,25 @@ pub(crate) struct TierConfig {
     pub(crate) price_per_month: Option<f64>,
 }
 
-/// A named customer.
-#[derive(Clone, Debug)]
-pub(crate) struct CustomerConfig {
-    /// Index of its tier.
-    pub(crate) tier: u8,
-    /// Its own contract per resource index; the tier's when absent.
-    pub(crate) contracts: Vec<Option<Contract>>,
+impl Config {
+    /// What is to be planned for whom.
+    pub(crate) fn policy(&self) -> Policy<'_> {
+        Policy {
+            step_ms: self.forecast.step_ms,
+            horizon_steps: self.forecast.horizon_steps,
+            draw_order: self.draw_order,
+            tiers: self.tiers.iter().map(|tier| tier.policy.clone()).collect(),
+            default_tier: self.default_tier,
+            resources: &self.resources,
+            customers: &self.customers,
+        }
+    }
+
+    /// How every key is learned.
+    pub(crate) const fn learning(&self) -> Learning {
+        let ForecastConfig { model, season_steps, .. } = self.forecast;
+        Learning { model, season_steps, max_keys: self.max_keys }
+    }
 }
 
 /// A shared secret: compared in constant time, never printed.

@@ -1,6 +1,6 @@
 //! The Tidegate forecaster: learns usage, plans capacity, pushes tables to proxies.
 //!
-//! Data flows one way: sync → ingest → store → learn → planning → sync. Only this crate reads configuration,
+//! Data flows one way: sync → ingest → store → learning → planning → sync. Only this crate reads configuration,
 //! environment and clock.
 
 mod app;
@@ -11,12 +11,12 @@ mod config;
 mod http;
 mod ingest;
 mod key;
-mod learn;
 mod metrics;
 mod planning;
 mod proxies;
 mod serve;
 mod session;
+mod simulate;
 mod steps;
 mod sync;
 
@@ -38,6 +38,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     match Cli::parse().command {
         Command::Serve { config } => serve::run(&config),
+        Command::Simulate(asked) => simulate::run(&asked).map(|()| ExitCode::SUCCESS),
         Command::Check { config, json } => check::run(&config, json),
         Command::Key { file, new } => key::run(&file, new).map(|()| ExitCode::SUCCESS),
     }

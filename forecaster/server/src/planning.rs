@@ -1,17 +1,18 @@
-//! From what is known to the next table: gathers the planner's input and wraps its result.
+//! From what is known to the next table: asks the planner and wraps its result.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use tidegate_core::{
     KeyHash,
-    plan::{Customer, Demand, PlanInput, plan},
+    plan::plan,
     table::{Baseline, Grant, Reservation, Table, TableError},
     transfer,
 };
+use tidegate_learn::{Learner, plan_input};
 
-use crate::{config::Config, learn::Learner, learn::Series};
+use crate::config::Config;
 
 /// The plan in force: what every proxy is to have.
 pub(crate) struct Plan {
@@ -68,7 +69,7 @@ impl Planner {
         from: u64,
         now_ms: u64,
     ) -> Result<Arc<Plan>, TableError> {
-        let table = plan(&input(config, learner, epoch, from));
+        let table = plan(&plan_input(&config.policy(), learner, epoch, from));
         table.check()?;
         let key = self.key.as_ref();
         let delta = self.last.as_mut().and_then(|(baseline, _)| baseline.delta(&table));
@@ -82,63 +83,6 @@ impl Planner {
         };
         Ok(Arc::new(Plan { table, snapshot, delta, made_at_ms: now_ms }))
     }
-}
-
-fn input(config: &Config, learner: &Learner, epoch: u64, from: u64) -> PlanInput {
-    let forecast = &config.forecast;
-    let step_ms = u64::from(forecast.step_ms);
-    let starts_at_ms = from * step_ms;
-    PlanInput {
-        epoch,
-        starts_at_ms,
-        step_ms: forecast.step_ms,
-        steps: forecast.horizon_steps,
-        valid_until_ms: starts_at_ms + step_ms * u64::from(forecast.horizon_steps),
-        draw_order: config.draw_order,
-        tiers: config.tiers.iter().map(|tier| tier.policy.clone()).collect(),
-        default_tier: config.default_tier,
-        resources: config.resources.clone(),
-        customers: customers(config, learner),
-    }
-}
-
-/// Named customers, and every other key that is expected to ask for anything.
-fn customers(config: &Config, learner: &Learner) -> Vec<Customer> {
-    let active = learner.keys().filter(|(_, series)| series.iter().flatten().any(expects_demand));
-    let keys: BTreeSet<&str> =
-        config.customers.keys().map(String::as_str).chain(active.map(|(key, _)| key)).collect();
-    let customer = |key: &str| {
-        let named = config.customers.get(key);
-        Customer {
-            key: key.to_owned(),
-            tier: named.map_or(config.default_tier, |named| named.tier),
-            demands: demands(config, learner, key),
-        }
-    };
-    keys.into_iter().map(customer).collect()
-}
-
-fn expects_demand(series: &Series) -> bool {
-    let (_, forecast) = series.forecast();
-    forecast.iter().any(|step| step.quantiles.iter().any(|&tokens| tokens > 0.0))
-}
-
-fn demands(config: &Config, learner: &Learner, key: &str) -> Vec<Demand> {
-    let contracts = config.customers.get(key).map_or(&[][..], |named| &named.contracts);
-    let known = learner.key(key);
-    let demand = |index: usize| {
-        let series = known.get(index).and_then(Option::as_ref);
-        let contract = contracts.get(index).copied().flatten();
-        (series.is_some() || contract.is_some()).then_some(())?;
-        let forecast = series.map_or(&[][..], |series| series.forecast().1);
-        Some(Demand {
-            resource: u8::try_from(index).ok()?,
-            contract,
-            forecast: forecast.iter().map(|step| step.quantiles).collect(),
-            largest_cost: series.map_or(1, Series::largest_cost),
-        })
-    };
-    (0..config.resources.len()).filter_map(demand).collect()
 }
 
 impl Plan {
@@ -188,13 +132,12 @@ impl Plan {
 mod tests {
     use std::path::Path;
 
-    use tidegate_store::{Counters, SeriesUsage};
+    use tidegate_learn::Used;
 
     use super::*;
 
-    fn row(key: &str, offered: u64) -> SeriesUsage {
-        let counters = Counters { offered, largest: 1, ..Counters::default() };
-        SeriesUsage { key: key.to_owned(), resource: "requests".to_owned(), counters }
+    fn row(key: &str, demand: u64) -> Used<'_> {
+        Used { key, resource: 0, demand, largest: 1 }
     }
 
     #[test]
@@ -206,10 +149,10 @@ mod tests {
              tiers: {{ bronze: {{}} }}\ndefault_tier: bronze\ncustomers:\n{customers}"
         );
         let config = crate::config::parse(&text, Path::new("/"), &|_| None).unwrap();
-        let mut learner = Learner::new(&config);
+        let mut learner = Learner::new(&config.learning(), 1);
         let mut planner = Planner::new(None);
         let first = planner.make(&config, &learner, 7, 1, 1234).unwrap();
-        learner.observe(&config, 0, &[row("busy", 50)]);
+        learner.observe(&config.customers, 0, [row("busy", 50)]);
         learner.predict(1, 3);
         let second = planner.make(&config, &learner, 8, 1, 2234).unwrap();
         let delta = second.delta.as_ref().unwrap();
@@ -229,10 +172,10 @@ mod tests {
              tiers: { gold: {}, bronze: {} }\ndefault_tier: bronze\n\
              customers: { acme: { tier: gold, contract: { requests: { rate_per_s: 5, burst: 5 } } } }\n";
         let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();
-        let mut learner = Learner::new(&config);
-        learner.observe(&config, 0, &[row("busy", 50), row("silent", 0)]);
+        let mut learner = Learner::new(&config.learning(), 1);
+        learner.observe(&config.customers, 0, [row("busy", 50), row("silent", 0)]);
         learner.predict(1, 3);
-        let input = input(&config, &learner, 7, 1);
+        let input = plan_input(&config.policy(), &learner, 7, 1);
         assert_eq!((input.starts_at_ms, input.valid_until_ms), (1000, 4000));
         let [acme, busy] = &input.customers[..] else { panic!("{:?}", input.customers) };
         assert_eq!((acme.tier, busy.tier), (0, 1));

@@ -11,9 +11,11 @@ use std::{
 
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
+use tidegate_core::report::Usage;
+use tidegate_learn::Used;
 use tidegate_store::SeriesUsage;
 
-use crate::{app::App, clock, metrics::gauge, planning::Planner};
+use crate::{app::App, clock, config::Config, metrics::gauge, planning::Planner};
 
 /// Reports of a window arrive this much after its end at the latest, or are late.
 const LONGEST_GRACE_MS: u64 = 2000;
@@ -131,7 +133,7 @@ impl Steps {
         let app = Arc::clone(&self.app);
         let unlearned = tokio::task::spawn_blocking(move || {
             let mut learner = app.learner.blocking_write();
-            let unlearned = learner.observe(&app.config, step, &usage);
+            let unlearned = learner.observe(&app.config.customers, step, used(&app.config, &usage));
             if predict {
                 learner.predict(step + 1, 1);
             }
@@ -189,5 +191,47 @@ impl Steps {
             }
             Err(error) => tracing::error!(%error, "cannot delete old usage; the database keeps growing"),
         }
+    }
+}
+
+/// What the rows mean to the learner; resources that are not configured get an index that does not exist.
+fn used<'a>(config: &Config, rows: &'a [SeriesUsage]) -> impl Iterator<Item = Used<'a>> {
+    let known = |name: &str| config.resources.iter().position(|resource| resource.name == name);
+    rows.iter().map(move |row| {
+        let counters = &row.counters;
+        let usage = Usage {
+            offered: counters.offered,
+            settled: counters.settled,
+            settled_estimate: counters.settled_estimate,
+            ..Usage::default()
+        };
+        Used {
+            key: &row.key,
+            resource: known(&row.resource).unwrap_or(usize::MAX),
+            demand: usage.demand(),
+            largest: counters.largest,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tidegate_store::Counters;
+
+    use super::*;
+
+    #[test]
+    fn demand_is_offered_corrected_by_settlement_and_unknown_resources_have_no_index() {
+        let text = "resources: { requests: { capacity_per_s: 10, burst: 10 } }\ntiers: { gold: {} }\n";
+        let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();
+        let counters =
+            Counters { offered: 100, settled: 30, settled_estimate: 50, largest: 9, ..Counters::default() };
+        let row = |resource: &str| SeriesUsage { key: "a".into(), resource: resource.into(), counters };
+        let rows = [row("requests"), row("cpu")];
+        let used: Vec<Used<'_>> = used(&config, &rows).collect();
+        assert_eq!(used[0], Used { key: "a", resource: 0, demand: 80, largest: 9 });
+        assert_eq!(used[1].resource, usize::MAX);
     }
 }

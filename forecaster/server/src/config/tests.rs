@@ -1,6 +1,6 @@
 //! Files that are right, files that are wrong, and what is said about them.
 
-use tidegate_core::units::MicroRate;
+use tidegate_core::{table::Contract, units::MicroRate};
 
 use super::*;
 

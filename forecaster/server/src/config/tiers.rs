@@ -7,9 +7,10 @@ use tidegate_core::{
     table::{Contract, MAX_TIERS, Tier},
     units::MicroRate,
 };
+use tidegate_learn::NamedCustomer;
 
 use super::{
-    CustomerConfig, TierConfig,
+    TierConfig,
     resources::{BURST, RATE, SHARE},
     section::{NAME_ADVICE, Rule, Section, is_name},
 };
@@ -78,7 +79,7 @@ pub(super) fn customers(
     root: &Section<'_>,
     tiers: &[TierConfig],
     resources: &[ResourcePolicy],
-) -> BTreeMap<String, CustomerConfig> {
+) -> BTreeMap<String, NamedCustomer> {
     let section = root.section("customers");
     let mut customers = BTreeMap::new();
     for (key, customer) in section.named() {
@@ -91,7 +92,7 @@ pub(super) fn customers(
         };
         let contracts = contracts(&customer, resources);
         customer.finish();
-        customers.insert(key.to_owned(), CustomerConfig { tier: tier.unwrap_or(0), contracts });
+        customers.insert(key.to_owned(), NamedCustomer { tier: tier.unwrap_or(0), contracts });
     }
     if customers.len() > MAX_CUSTOMERS {
         section.wrong_here(&format!("has {} entries; give at most {MAX_CUSTOMERS}", customers.len()));

@@ -10,6 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tidegate_core::table::Reservation;
+use tidegate_learn::Learner;
 use tidegate_store::WindowUsage;
 
 use super::{Asked, ContractView, problem::Problem, tidy, tier_name, tier_of, usage::CountersView};
@@ -17,7 +18,6 @@ use crate::{
     app::App,
     clock::{now_ms, rfc3339},
     config::Config,
-    learn::Learner,
     planning::Plan,
     proxies::Proxy,
 };

@@ -7,6 +7,7 @@ use axum::{
     extract::{Query, State},
 };
 use serde::{Deserialize, Serialize};
+use tidegate_learn::{Past, Series};
 use tidegate_model::StepForecast;
 
 use super::{Asked, problem::Problem, tidy, tier_name, tier_of};
@@ -14,7 +15,6 @@ use crate::{
     app::App,
     clock::{now_ms, rfc3339},
     config::Config,
-    learn::{Past, Series},
 };
 
 #[derive(Deserialize)]

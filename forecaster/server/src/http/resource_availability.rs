@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::Serialize;
 use tidegate_core::plan::ResourcePolicy;
+use tidegate_learn::Series;
 
 use super::{problem::Problem, tidy};
-use crate::{app::App, clock::rfc3339, learn::Series, planning::Plan};
+use crate::{app::App, clock::rfc3339, planning::Plan};
 
 #[derive(Serialize)]
 pub(super) struct Availability {

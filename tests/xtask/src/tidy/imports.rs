@@ -26,8 +26,14 @@ pub(crate) const TABLE: &[Row] = &[
     row("tidegate-component", "plugin/component", May::Use(&["tidegate-core"])),
     row("tidegate-host", "host", May::Use(&[])),
     row("tidegate-model", "forecaster/model", May::Use(&[])),
+    row("tidegate-learn", "forecaster/learn", May::Use(&["tidegate-core", "tidegate-model"])),
     row("tidegate-market", "forecaster/market", May::Use(&[])),
     row("tidegate-proto", "forecaster/proto", May::Use(&[])),
+    row(
+        "tidegate-simulate",
+        "forecaster/simulate",
+        May::Use(&["tidegate-core", "tidegate-learn", "tidegate-model"]),
+    ),
     row(
         "tidegate-fleet",
         "forecaster/fleet",
@@ -44,9 +50,11 @@ pub(crate) const TABLE: &[Row] = &[
         May::Use(&[
             "tidegate-core",
             "tidegate-fleet",
+            "tidegate-learn",
             "tidegate-market",
             "tidegate-model",
             "tidegate-proto",
+            "tidegate-simulate",
             "tidegate-store",
         ]),
     ),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tidegate_model::{Entry, Model, Settings, StepForecast};
 
-use crate::config::ForecastConfig;
+use crate::learner::Learning;
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
@@ -13,14 +13,14 @@ const MIN_MEMORY_STEPS: u64 = 240;
 
 /// What all series share.
 #[derive(Clone, Copy)]
-pub(super) struct SeriesSettings {
+pub(crate) struct SeriesSettings {
     model: &'static Entry,
     season_steps: usize,
 }
 
 impl SeriesSettings {
-    pub(super) fn new(config: &ForecastConfig) -> Self {
-        Self { model: config.model, season_steps: config.season_steps }
+    pub(crate) const fn new(learning: &Learning) -> Self {
+        Self { model: learning.model, season_steps: learning.season_steps }
     }
 
     fn memory_steps(&self) -> u64 {
@@ -30,18 +30,21 @@ impl SeriesSettings {
 
 /// A closed step and what had been forecast for it just before it began, in tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Past {
+pub struct Past {
     /// Number of the step since the Unix epoch.
-    pub(crate) step: u64,
-    pub(crate) actual: f32,
-    pub(crate) predicted: f32,
-    /// The 80 % interval.
-    pub(crate) lo_80: f32,
-    pub(crate) hi_80: f32,
+    pub step: u64,
+    /// Demand.
+    pub actual: f32,
+    /// Its forecast mean.
+    pub predicted: f32,
+    /// Lower end of the 80 % interval.
+    pub lo_80: f32,
+    /// Upper end of the 80 % interval.
+    pub hi_80: f32,
 }
 
 /// Demand of one key on one resource, in tokens per step.
-pub(crate) struct Series {
+pub struct Series {
     model: Box<dyn Model>,
     memory_steps: u64,
     /// Demand of the step that is being closed.
@@ -58,7 +61,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    pub(super) fn new(settings: &SeriesSettings) -> Self {
+    pub(crate) fn new(settings: &SeriesSettings) -> Self {
         Self {
             model: (settings.model.build)(&Settings { season_steps: settings.season_steps }),
             memory_steps: settings.memory_steps(),
@@ -72,14 +75,14 @@ impl Series {
         }
     }
 
-    pub(super) fn add(&mut self, demand: u64, largest: u64) {
+    pub(crate) fn add(&mut self, demand: u64, largest: u64) {
         self.pending = self.pending.saturating_add(demand);
         let [now, _] = &mut self.largest;
         *now = largest.max(*now);
     }
 
     /// Learns what has been added as the demand of `step`.
-    pub(super) fn close(&mut self, step: u64) {
+    pub(crate) fn close(&mut self, step: u64) {
         let demand = std::mem::take(&mut self.pending);
         self.remember(step, demand);
         self.model.observe(step, demand as f64);
@@ -108,39 +111,43 @@ impl Series {
         self.past.push_back(past);
     }
 
-    pub(super) fn predict(&mut self, from: u64, horizon: usize) {
+    pub(crate) fn predict(&mut self, from: u64, horizon: usize) {
         self.from = from;
         self.forecast = self.model.forecast(from, horizon);
     }
 
     /// Silent for so long that nothing but silence is forecast any more.
-    pub(super) fn is_forgotten(&self, settings: &SeriesSettings) -> bool {
+    pub(crate) fn is_forgotten(&self, settings: &SeriesSettings) -> bool {
         self.silent_steps >= settings.memory_steps()
     }
 
     /// The newest forecast of one step, if it reaches so far.
-    pub(crate) fn at(&self, step: u64) -> Option<&StepForecast> {
+    #[must_use]
+    pub fn at(&self, step: u64) -> Option<&StepForecast> {
         let ahead = usize::try_from(step.checked_sub(self.from)?).ok()?;
         self.forecast.get(ahead)
     }
 
     /// The newest forecast and the number of its first step.
-    pub(crate) fn forecast(&self) -> (u64, &[StepForecast]) {
+    #[must_use]
+    pub fn forecast(&self) -> (u64, &[StepForecast]) {
         (self.from, &self.forecast)
     }
 
     /// The last closed steps, oldest first.
-    pub(crate) fn past(&self) -> impl Iterator<Item = &Past> {
+    pub fn past(&self) -> impl Iterator<Item = &Past> {
         self.past.iter()
     }
 
     /// Steps learned so far.
-    pub(crate) fn observed_steps(&self) -> u64 {
+    #[must_use]
+    pub fn observed_steps(&self) -> u64 {
         self.model.observed_steps()
     }
 
     /// Largest single cost seen lately, in tokens; at least 1.
-    pub(crate) fn largest_cost(&self) -> u64 {
+    #[must_use]
+    pub fn largest_cost(&self) -> u64 {
         let [now, before] = self.largest;
         now.max(before).max(1)
     }

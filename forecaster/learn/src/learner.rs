@@ -1,0 +1,148 @@
+//! What is known of every key: one series and one model for each key and resource.
+//!
+//! Steps come in order, live and after a restart alike. The number of keys is bounded: beyond the
+//! limit only named customers are taken in, and keys that were silent for a whole season are forgotten.
+
+use std::collections::BTreeMap;
+
+use tidegate_model::Entry;
+
+use crate::{
+    policy::NamedCustomer,
+    series::{Series, SeriesSettings},
+};
+
+/// The series of one key, by resource index; `None` where it has used nothing yet.
+pub type KeySeries = Vec<Option<Series>>;
+
+/// What a learner is built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Learning {
+    /// The model of every series.
+    pub model: &'static Entry,
+    /// Steps per season.
+    pub season_steps: usize,
+    /// At most this many keys are learned, named customers excepted.
+    pub max_keys: usize,
+}
+
+/// What one key used of one resource in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// Index of the resource.
+    pub resource: usize,
+    /// Tokens asked for, refusals included, corrected by what settled requests really cost.
+    pub demand: u64,
+    /// Largest single cost asked for.
+    pub largest: u64,
+}
+
+/// Every series and its model.
+pub struct Learner {
+    settings: SeriesSettings,
+    max_keys: usize,
+    keys: BTreeMap<String, KeySeries>,
+    /// The sum over all keys, by resource index.
+    totals: Vec<Series>,
+}
+
+/// What a step brought beside new values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unlearned {
+    /// Series not learned because there are too many keys.
+    pub too_many_keys: u64,
+    /// Series of resources that do not exist.
+    pub unknown_resource: u64,
+}
+
+impl Learner {
+    /// A learner of so many resources that has seen nothing.
+    #[must_use]
+    pub fn new(learning: &Learning, resources: usize) -> Self {
+        let settings = SeriesSettings::new(learning);
+        Self {
+            totals: (0..resources).map(|_| Series::new(&settings)).collect(),
+            settings,
+            max_keys: learning.max_keys,
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// Learns one step: what was used in it, and that every other key was silent.
+    pub fn observe<'a>(
+        &mut self,
+        customers: &BTreeMap<String, NamedCustomer>,
+        step: u64,
+        usage: impl IntoIterator<Item = Used<'a>>,
+    ) -> Unlearned {
+        let mut unlearned = Unlearned::default();
+        for row in usage {
+            let Some(total) = self.totals.get_mut(row.resource) else {
+                unlearned.unknown_resource += 1;
+                continue;
+            };
+            total.add(row.demand, row.largest);
+            match self.admit(customers, row.key, row.resource) {
+                Some(series) => series.add(row.demand, row.largest),
+                None => unlearned.too_many_keys += 1,
+            }
+        }
+        let all = self.keys.values_mut().flatten().flatten().chain(&mut self.totals);
+        all.for_each(|series| series.close(step));
+        let settings = &self.settings;
+        self.keys.retain(|key, resources| {
+            customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
+        });
+        unlearned
+    }
+
+    fn admit(
+        &mut self,
+        customers: &BTreeMap<String, NamedCustomer>,
+        key: &str,
+        resource: usize,
+    ) -> Option<&mut Series> {
+        if !self.keys.contains_key(key) {
+            if self.keys.len() >= self.max_keys && !customers.contains_key(key) {
+                return None;
+            }
+            self.keys.insert(key.to_owned(), self.totals.iter().map(|_| None).collect());
+        }
+        let slot = self.keys.get_mut(key)?.get_mut(resource)?;
+        Some(slot.get_or_insert_with(|| Series::new(&self.settings)))
+    }
+
+    /// Forecasts every series, `horizon` steps from step `from` on.
+    pub fn predict(&mut self, from: u64, horizon: usize) {
+        let all = self.keys.values_mut().flatten().flatten().chain(&mut self.totals);
+        all.for_each(|series| series.predict(from, horizon));
+    }
+
+    /// The keys in order, each with its series by resource index.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &[Option<Series>])> {
+        self.keys.iter().map(|(key, series)| (key.as_str(), series.as_slice()))
+    }
+
+    /// The series of one key, by resource index; empty when the key is unknown.
+    #[must_use]
+    pub fn key(&self, key: &str) -> &[Option<Series>] {
+        self.keys.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The sum over all keys, by resource index.
+    #[must_use]
+    pub fn total(&self, resource: usize) -> Option<&Series> {
+        self.totals.get(resource)
+    }
+
+    /// Number of series learned, sums not counted.
+    #[must_use]
+    pub fn series_count(&self) -> usize {
+        self.keys.values().flatten().flatten().count()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! What decides in an arm, whatever it is.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `shares` | a bucket for each key |
+//! | `gate` | the real allocator, with tables or without |
+//! | `planning` | the forecaster's side of the loop: reports in, tables out |
+//! | `foresight` | where the planner's forecasts come from |
+
+pub(crate) mod foresight;
+pub(crate) mod gate;
+pub(crate) mod planning;
+pub(crate) mod shares;
+
+use tidegate_core::{Receipt, Source, Timestamp};
+
+use crate::{error::Error, trace::Arrival};
+
+/// A limiter on virtual time.
+pub(crate) trait Limiter {
+    /// Decides one request.
+    fn decide(&mut self, arrival: &Arrival, key: &str, now: Timestamp) -> Verdict;
+
+    /// Tells what an admitted request has really cost.
+    fn settle(&mut self, _receipt: Receipt, _resource: u8, _actual: u64, _now: Timestamp) {}
+
+    /// The next waiting request that is decided now, by its ticket; to be called until there is none.
+    fn release(&mut self, _now: Timestamp) -> Option<(Ticket, Verdict)> {
+        None
+    }
+
+    /// When `release` is to be called next, if anybody waits.
+    fn next_release(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    /// Does what is due without a request, and returns when it is to be called again.
+    ///
+    /// # Errors
+    /// When a table is refused.
+    fn tick(&mut self, now: Timestamp) -> Result<Timestamp, Error>;
+}
+
+/// Names a request that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Admit(Passed),
+    /// Decided later, by `release`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no limiter hands out tickets yet"))]
+    Wait(Ticket),
+    Refuse,
+}
+
+/// How a request was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed {
+    pub(crate) source: Source,
+    /// To be settled, when the cost was an estimate.
+    pub(crate) receipt: Option<Receipt>,
+    /// Held back so long before it passes.
+    pub(crate) wait_ns: u64,
+}

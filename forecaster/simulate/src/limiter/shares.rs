@@ -1,0 +1,76 @@
+//! A bucket for each key: a fixed part of the capacity, whatever the others do.
+
+use tidegate_core::{Source, Timestamp, plan::Claim, plan::max_min_shares};
+
+use super::{Limiter, Passed, Verdict};
+use crate::{error::Error, policy::Policy, trace::Arrival, world::World};
+
+/// One bucket for each key and resource.
+pub(crate) struct Shares {
+    resources: usize,
+    /// By key, then by resource.
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    rate_per_s: f64,
+    burst: f64,
+    level: f64,
+    at: Timestamp,
+}
+
+impl Shares {
+    /// Capacity and burst are divided in proportion to usage before the trace times the tier's weight; no share of the
+    /// burst is under one token. Keys without usage have what an average key has.
+    pub(crate) fn new(world: &World, policy: &Policy) -> Self {
+        let (keys, resources) = (world.trace.keys.all(), policy.resources.len());
+        let start = Timestamp::from_millis(world.starts_at_ms);
+        let mut used = vec![0.0; keys.len() * resources];
+        for (key, resource, tokens) in world.history.iter().flat_map(|past| &past.used) {
+            if let Some(sum) = used.get_mut(*key as usize * resources + usize::from(*resource)) {
+                *sum += *tokens as f64;
+            }
+        }
+        let mut buckets = vec![Bucket { rate_per_s: 0.0, burst: 1.0, level: 1.0, at: start }; used.len()];
+        for (index, resource) in policy.resources.iter().enumerate() {
+            let of_resource = || used.iter().skip(index).step_by(resources);
+            let average = of_resource().sum::<f64>() / keys.len().max(1) as f64;
+            let claims = keys.iter().zip(of_resource()).map(|(key, used)| {
+                let weight =
+                    policy.tiers.get(usize::from(policy.tier_of(key))).map_or(1.0, |tier| tier.weight);
+                Claim {
+                    weight: weight * if *used > 0.0 { *used } else { average.max(1.0) },
+                    ceiling: f64::INFINITY,
+                }
+            });
+            let shares = max_min_shares(1.0, claims.collect());
+            for (bucket, share) in buckets.iter_mut().skip(index).step_by(resources).zip(shares) {
+                let burst = (resource.burst as f64 * share).max(1.0);
+                *bucket =
+                    Bucket { rate_per_s: resource.capacity_per_s * share, burst, level: burst, at: start };
+            }
+        }
+        Self { resources, buckets }
+    }
+}
+
+impl Limiter for Shares {
+    fn decide(&mut self, arrival: &Arrival, _key: &str, now: Timestamp) -> Verdict {
+        let place = arrival.key as usize * self.resources + usize::from(arrival.resource);
+        let Some(bucket) = self.buckets.get_mut(place) else { return Verdict::Refuse };
+        let refilled = now.since(bucket.at) as f64 / 1e9 * bucket.rate_per_s;
+        bucket.level = (bucket.level + refilled).min(bucket.burst);
+        bucket.at = now;
+        let cost = arrival.cost as f64;
+        if bucket.level < cost {
+            return Verdict::Refuse;
+        }
+        bucket.level -= cost;
+        Verdict::Admit(Passed { source: Source::Guaranteed, receipt: None, wait_ns: 0 })
+    }
+
+    fn tick(&mut self, _now: Timestamp) -> Result<Timestamp, Error> {
+        Ok(Timestamp::from_nanos(u64::MAX))
+    }
+}

@@ -1,0 +1,142 @@
+//! What is counted: per group of customers, who was offered what, admitted, refused, kept waiting.
+
+use serde::Serialize;
+use tidegate_core::Source;
+
+use crate::{replay::Outcome, trace::Arrival, world::World};
+
+/// Outcomes of one run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Outcomes {
+    /// By group, in the order of [`groups`].
+    pub groups: Vec<Group>,
+}
+
+/// Outcomes of one group of customers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Group {
+    /// The tier, or what the customer that misbehaves is called.
+    pub name: String,
+    /// Whether it belongs to the best tiers.
+    pub upper: bool,
+    /// Requests that asked.
+    pub offered: u64,
+    /// Requests that passed.
+    pub admitted: u64,
+    /// Tokens asked for.
+    pub offered_tokens: u64,
+    /// Tokens that passed.
+    pub admitted_tokens: u64,
+    /// Requests that passed on a reservation, at least in part.
+    pub guaranteed: u64,
+    /// Requests that passed after a wait.
+    pub delayed: u64,
+    /// Sum of all waits in nanoseconds.
+    pub wait_ns: u64,
+    /// Waits of those that were delayed, in microseconds; in order once the run is over.
+    #[serde(skip)]
+    waits_us: Vec<u32>,
+}
+
+impl Group {
+    /// Requests that were turned away.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.offered - self.admitted
+    }
+
+    /// Adds another group's counts to this one's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.admitted += other.admitted;
+        self.offered_tokens += other.offered_tokens;
+        self.admitted_tokens += other.admitted_tokens;
+        self.guaranteed += other.guaranteed;
+        self.delayed += other.delayed;
+        self.wait_ns += other.wait_ns;
+        self.waits_us.extend(&other.waits_us);
+        self.waits_us.sort_unstable();
+    }
+
+    /// The wait that one admitted request in a hundred exceeds, in milliseconds.
+    #[must_use]
+    pub fn wait_p99_ms(&self) -> f64 {
+        let longer = (self.admitted / 100) as usize;
+        let place = self.waits_us.len().checked_sub(longer + 1);
+        place.and_then(|place| self.waits_us.get(place)).map_or(0.0, |us| f64::from(*us) / 1e3)
+    }
+
+    fn note(&mut self, arrival: &Arrival, outcome: Outcome) {
+        self.offered += 1;
+        self.offered_tokens += arrival.cost;
+        let Outcome::Admitted(passed) = outcome else { return };
+        self.admitted += 1;
+        self.admitted_tokens += arrival.cost;
+        self.guaranteed += u64::from(passed.source == Source::Guaranteed);
+        if passed.wait_ns > 0 {
+            self.delayed += 1;
+            self.wait_ns += passed.wait_ns;
+            self.waits_us.push(u32::try_from(passed.wait_ns / 1000).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+impl Outcomes {
+    /// All groups together.
+    #[must_use]
+    pub fn total(&self) -> Group {
+        let mut total = Group { name: "all".to_owned(), ..Group::default() };
+        self.groups.iter().for_each(|group| total.add(group));
+        total
+    }
+
+    /// The upper tiers together, the customer that misbehaves left out.
+    #[must_use]
+    pub fn upper(&self) -> Group {
+        let mut upper = Group { name: "upper".to_owned(), upper: true, ..Group::default() };
+        self.groups.iter().filter(|group| group.upper).for_each(|group| upper.add(group));
+        upper
+    }
+}
+
+/// Counts one run.
+pub(crate) struct Tally {
+    outcomes: Outcomes,
+    /// Group of each key.
+    group_of: Vec<usize>,
+}
+
+impl Tally {
+    /// Groups are the tiers in order, and the customer that misbehaves, if one does.
+    pub(crate) fn new(world: &World, upper_tiers: usize) -> Self {
+        let policy = &world.policy;
+        let tier = |(index, tier): (usize, &tidegate_core::plan::TierPolicy)| Group {
+            name: tier.tier.name.clone(),
+            upper: index < upper_tiers,
+            ..Group::default()
+        };
+        let mut groups: Vec<Group> = policy.tiers.iter().enumerate().map(tier).collect();
+        let keys = world.trace.keys.all();
+        let mut group_of: Vec<usize> = keys.iter().map(|key| usize::from(policy.tier_of(key))).collect();
+        if let Some((key, name)) = world.offender {
+            if let Some(group) = group_of.get_mut(key as usize) {
+                *group = groups.len();
+            }
+            groups.push(Group { name: name.to_owned(), ..Group::default() });
+        }
+        Self { outcomes: Outcomes { groups }, group_of }
+    }
+
+    /// Files one request.
+    pub(crate) fn note(&mut self, arrival: &Arrival, outcome: Outcome) {
+        let group = self.group_of.get(arrival.key as usize).copied().unwrap_or_default();
+        if let Some(group) = self.outcomes.groups.get_mut(group) {
+            group.note(arrival, outcome);
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Outcomes {
+        self.outcomes.groups.iter_mut().for_each(|group| group.waits_us.sort_unstable());
+        self.outcomes
+    }
+}

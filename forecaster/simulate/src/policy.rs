@@ -1,0 +1,59 @@
+//! One policy under test: everything that a forecaster's configuration says about who is served how.
+
+use std::collections::BTreeMap;
+
+use tidegate_core::{
+    plan::{ResourcePolicy, TierPolicy},
+    table::DrawOrder,
+};
+use tidegate_learn::{Learning, NamedCustomer};
+
+/// A policy, independent of where it was written down.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How it is called in tables.
+    pub name: String,
+    /// How keys are learned.
+    pub learning: Learning,
+    /// Length of usage windows in milliseconds.
+    pub report_interval_ms: u32,
+    /// Length of a step in milliseconds.
+    pub step_ms: u32,
+    /// Steps planned ahead.
+    pub horizon_steps: u16,
+    /// Which bucket pays first for guaranteed demand.
+    pub draw_order: DrawOrder,
+    /// The tiers, best first.
+    pub tiers: Vec<TierPolicy>,
+    /// Index of the tier of keys that are no named customers.
+    pub default_tier: u8,
+    /// The resources.
+    pub resources: Vec<ResourcePolicy>,
+    /// The named customers by key.
+    pub customers: BTreeMap<String, NamedCustomer>,
+}
+
+impl Policy {
+    /// As the planner's input is made from it.
+    pub(crate) fn view(&self) -> tidegate_learn::Policy<'_> {
+        tidegate_learn::Policy {
+            step_ms: self.step_ms,
+            horizon_steps: self.horizon_steps,
+            draw_order: self.draw_order,
+            tiers: self.tiers.clone(),
+            default_tier: self.default_tier,
+            resources: &self.resources,
+            customers: &self.customers,
+        }
+    }
+
+    /// Index of a key's tier.
+    pub(crate) fn tier_of(&self, key: &str) -> u8 {
+        self.customers.get(key).map_or(self.default_tier, |customer| customer.tier)
+    }
+
+    /// The step that an instant lies in.
+    pub(crate) fn step_at(&self, at_ms: u64) -> u64 {
+        at_ms / u64::from(self.step_ms.max(1))
+    }
+}

@@ -1,0 +1,60 @@
+//! Findings as tables for a terminal.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+
+use crate::summary::{Line, Section, Spread};
+
+/// All sections, one table each.
+#[must_use]
+pub fn show(sections: &[Section]) -> String {
+    let mut text = String::new();
+    for section in sections {
+        let Section { cast, scenario, load, .. } = section;
+        let _ = writeln!(text, "\n{scenario}, upper tiers {cast}, mean demand / capacity {load}");
+        let _ = writeln!(text, "{}", arms(section));
+        if !section.frontier.is_empty() {
+            let points: Vec<String> = section.frontier.iter().map(point).collect();
+            let _ = writeln!(text, "frontier of priority (admitted % of global, upper tiers refused %):");
+            let _ = writeln!(text, "{}", points.join("\n"));
+        }
+    }
+    text
+}
+
+fn arms(section: &Section) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    let groups: Vec<&str> = section
+        .arms
+        .first()
+        .map(|line| line.refused.iter().map(|(name, _)| name.as_str()).collect())
+        .unwrap_or_default();
+    let mut header = vec!["arm".to_owned(), "admitted\n% of global".into(), "upper\nrefused %".into()];
+    header.extend(groups.iter().map(|group| format!("{group}\nrefused %")));
+    header.extend(["delayed %", "mean wait\nms", "p99 wait\nms", "guaranteed\n%"].map(str::to_owned));
+    table.set_header(header);
+    for line in &section.arms {
+        let mut row = vec![line.arm.clone(), spread(line.of_global, 2), spread(line.upper_refused, 3)];
+        row.extend(line.refused.iter().map(|(_, refused)| spread(*refused, 3)));
+        row.extend([spread(line.delayed, 2), spread(line.wait_ms, 0), spread(line.wait_p99_ms, 0)]);
+        row.push(spread(line.guaranteed, 1));
+        table.add_row(row);
+    }
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
+}
+
+/// The mean, and below it the extremes.
+fn spread(figure: Spread, digits: usize) -> String {
+    let Spread { mean, min, max } = figure;
+    if max - min < 0.5 * 0.1_f64.powi(digits as i32) {
+        return format!("{mean:.digits$}");
+    }
+    format!("{mean:.digits$}\n{min:.digits$}..{max:.digits$}")
+}
+
+fn point(line: &Line) -> String {
+    format!("  {:<28} {:>7.2} {:>8.3}", line.arm, line.of_global.mean, line.upper_refused.mean)
+}
