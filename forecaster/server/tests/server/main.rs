@@ -4,4 +4,5 @@
 mod api;
 mod check;
 mod rig;
+mod simulate;
 mod sync;
