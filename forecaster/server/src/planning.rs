@@ -107,10 +107,10 @@ impl Plan {
     pub(crate) fn guaranteed_per_s(&self, resource: usize, step: usize) -> f64 {
         let tiers =
             self.table.resources.get(resource).map_or(&[][..], |resource| &resource.tier_reservations);
-        let shared = tiers.iter().filter_map(|steps| steps.get(step));
+        let shared = tiers.iter().map(|steps| steps.step(step));
         let grants = self.table.keys.iter().flat_map(|key| &key.grants);
         let own = grants.filter(|grant| usize::from(grant.resource) == resource);
-        let own = own.filter_map(|grant| grant.reservations.get(step));
+        let own = own.map(|grant| grant.reservations.step(step));
         shared.chain(own).map(|reservation| reservation.rate.per_s()).sum()
     }
 
@@ -124,7 +124,7 @@ impl Plan {
     /// The reservation that keys of a tier share when they have none of their own.
     pub(crate) fn tier_reservation(&self, resource: usize, tier: u8, step: usize) -> Option<Reservation> {
         let resource = self.table.resources.get(resource)?;
-        resource.tier_reservations.get(usize::from(tier))?.get(step).copied()
+        Some(resource.tier_reservations.get(usize::from(tier))?.step(step))
     }
 }
 

@@ -32,6 +32,11 @@ const MIGRATIONS: &[&[&str]] = &[&[
     )",
     "CREATE TABLE observed_steps (starts_at_ms BIGINT NOT NULL PRIMARY KEY)",
     "CREATE TABLE epochs (name TEXT NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL)",
+], &[
+    "ALTER TABLE usage ADD COLUMN emergency BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE usage ADD COLUMN beyond BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE usage ADD COLUMN delayed BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE usage ADD COLUMN delay_ms BIGINT NOT NULL DEFAULT 0",
 ]];
 
 /// Brings the schema up to date.

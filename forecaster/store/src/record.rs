@@ -86,7 +86,7 @@ async fn remember(connection: &mut SqliteConnection, report: &NewReport) -> Resu
 async fn upsert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> Result<(), Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO usage (window_start_ms, key, resource, requests_offered, requests_admitted, offered, \
-         guaranteed, opportunistic, settled, settled_estimate, largest) ",
+         guaranteed, opportunistic, emergency, beyond, delayed, delay_ms, settled, settled_estimate, largest) ",
     );
     query.push_values(rows, |mut row, ((window_start_ms, key, resource), counters)| {
         row.push_bind(to_db(*window_start_ms)).push_bind((*key).to_owned()).push_bind((*resource).to_owned());
@@ -96,6 +96,10 @@ async fn upsert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> Result<(
             counters.offered,
             counters.guaranteed,
             counters.opportunistic,
+            counters.emergency,
+            counters.beyond,
+            counters.delayed,
+            counters.delay_ms,
             counters.settled,
             counters.settled_estimate,
             counters.largest,
@@ -110,6 +114,10 @@ async fn upsert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> Result<(
          offered = usage.offered + excluded.offered, \
          guaranteed = usage.guaranteed + excluded.guaranteed, \
          opportunistic = usage.opportunistic + excluded.opportunistic, \
+         emergency = usage.emergency + excluded.emergency, \
+         beyond = usage.beyond + excluded.beyond, \
+         delayed = usage.delayed + excluded.delayed, \
+         delay_ms = usage.delay_ms + excluded.delay_ms, \
          settled = usage.settled + excluded.settled, \
          settled_estimate = usage.settled_estimate + excluded.settled_estimate, \
          largest = CASE WHEN excluded.largest > usage.largest THEN excluded.largest ELSE usage.largest END",
@@ -125,6 +133,10 @@ fn clamped(counters: &Counters) -> Counters {
         offered: counters.offered.min(MAX_COUNT),
         guaranteed: counters.guaranteed.min(MAX_COUNT),
         opportunistic: counters.opportunistic.min(MAX_COUNT),
+        emergency: counters.emergency.min(MAX_COUNT),
+        beyond: counters.beyond.min(MAX_COUNT),
+        delayed: counters.delayed.min(MAX_COUNT),
+        delay_ms: counters.delay_ms.min(MAX_COUNT),
         settled: counters.settled.min(MAX_COUNT),
         settled_estimate: counters.settled_estimate.min(MAX_COUNT),
         largest: counters.largest.min(MAX_COUNT),

@@ -20,6 +20,14 @@ pub struct Counters {
     pub guaranteed: u64,
     /// Tokens admitted from the pool.
     pub opportunistic: u64,
+    /// Tokens admitted from the emergency pool.
+    pub emergency: u64,
+    /// Tokens asked for beyond the key's forecast.
+    pub beyond: u64,
+    /// Requests admitted after waiting.
+    pub delayed: u64,
+    /// How long those waited in all, in milliseconds.
+    pub delay_ms: u64,
     /// Actual cost of what was admitted, as far as known.
     pub settled: u64,
     /// The estimates that `settled` replaces.
@@ -36,6 +44,10 @@ impl Counters {
         self.offered = self.offered.saturating_add(other.offered);
         self.guaranteed = self.guaranteed.saturating_add(other.guaranteed);
         self.opportunistic = self.opportunistic.saturating_add(other.opportunistic);
+        self.emergency = self.emergency.saturating_add(other.emergency);
+        self.beyond = self.beyond.saturating_add(other.beyond);
+        self.delayed = self.delayed.saturating_add(other.delayed);
+        self.delay_ms = self.delay_ms.saturating_add(other.delay_ms);
         self.settled = self.settled.saturating_add(other.settled);
         self.settled_estimate = self.settled_estimate.saturating_add(other.settled_estimate);
         self.largest = self.largest.max(other.largest);
@@ -95,6 +107,10 @@ const SUMS: &str = "CAST(SUM(requests_offered) AS BIGINT) AS requests_offered, \
      CAST(SUM(offered) AS BIGINT) AS offered, \
      CAST(SUM(guaranteed) AS BIGINT) AS guaranteed, \
      CAST(SUM(opportunistic) AS BIGINT) AS opportunistic, \
+     CAST(SUM(emergency) AS BIGINT) AS emergency, \
+     CAST(SUM(beyond) AS BIGINT) AS beyond, \
+     CAST(SUM(delayed) AS BIGINT) AS delayed, \
+     CAST(SUM(delay_ms) AS BIGINT) AS delay_ms, \
      CAST(SUM(settled) AS BIGINT) AS settled, \
      CAST(SUM(settled_estimate) AS BIGINT) AS settled_estimate, \
      MAX(largest) AS largest";
@@ -193,6 +209,10 @@ fn series_usage(row: &SqliteRow) -> Result<SeriesUsage, Error> {
         offered: count("offered")?,
         guaranteed: count("guaranteed")?,
         opportunistic: count("opportunistic")?,
+        emergency: count("emergency")?,
+        beyond: count("beyond")?,
+        delayed: count("delayed")?,
+        delay_ms: count("delay_ms")?,
         settled: count("settled")?,
         settled_estimate: count("settled_estimate")?,
         largest: count("largest")?,

@@ -30,6 +30,9 @@ pub(super) fn read(root: &Section<'_>) -> Vec<ResourcePolicy> {
             burst: resource.required_number("burst", &BURST) as u64,
             safe_capacity_per_s: resource.number("safe_capacity_per_s", &RATE).unwrap_or(capacity_per_s),
             reservable_share: resource.number("reservable_share", &SHARE).unwrap_or(0.8),
+            emergency_share: resource.number("emergency_share", &SHARE).unwrap_or(0.0),
+            emergency_key_share: resource.number("emergency_key_share", &SHARE).unwrap_or(0.25),
+            ..ResourcePolicy::default()
         });
         resource.finish();
     }

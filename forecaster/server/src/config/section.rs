@@ -94,6 +94,17 @@ impl<'a> Section<'a> {
         self.number(key, rule).unwrap_or(1.0)
     }
 
+    pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
+        let entry = self.find(key)?;
+        match entry.node.value {
+            Value::Bool(value) => Some(value),
+            ref other => {
+                self.wrong(key, &format!("is {}; give true or false", other.kind()));
+                None
+            }
+        }
+    }
+
     pub(super) fn text(&self, key: &'static str) -> Option<&'a str> {
         let entry = self.find(key)?;
         match &entry.node.value {

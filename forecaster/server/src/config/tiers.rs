@@ -30,6 +30,16 @@ const DELAY: Rule = Rule {
     holds: |delay_ms| (0.0..=60_000.0).contains(&delay_ms) && delay_ms.fract() == 0.0,
     says: "give whole milliseconds from 0 to 60000",
 };
+const PRIORITY: Rule = Rule {
+    holds: |priority| (0.0..=100.0).contains(&priority) && priority.fract() == 0.0,
+    says: "give a whole number from 0 (served first) to 100",
+};
+const AVERSION: Rule = Rule {
+    holds: |aversion| (0.0..=100.0).contains(&aversion),
+    says: "give a number from 0 (reserve the whole quantile) to 100",
+};
+/// Stands for a priority that the file does not give, until all tiers are known.
+const UNRANKED: u8 = u8::MAX;
 const PRICE: Rule =
     Rule { holds: |price| (0.0..=1e12).contains(&price), says: "give a price, 0 or more, in your currency" };
 
@@ -41,19 +51,30 @@ pub(super) fn read(root: &Section<'_>, resources: &[ResourcePolicy]) -> Vec<Tier
             tier.wrong_here(NAME_ADVICE);
         }
         let floor = tier.number("floor", &SHARE).unwrap_or(0.0);
+        let weight = tier.number("weight", &WEIGHT).unwrap_or(1.0);
+        let priority = tier.number("priority", &PRIORITY);
         let policy = TierPolicy {
             tier: Tier {
                 name: name.to_owned(),
                 floor_permille: (floor * 1000.0).round() as u16,
                 max_delay_ms: tier.number("max_delay_ms", &DELAY).unwrap_or(0.0) as u32,
                 contracts: contracts(&tier, resources),
+                // Who waits is told apart in whole weights.
+                weight: weight.round().max(1.0) as u32,
+                priority: priority.map_or(UNRANKED, |priority| priority as u8),
+                borrow: tier.flag("borrow").unwrap_or(true),
+                emergency: tier.flag("emergency").unwrap_or(false),
+                credit_permille: (tier.number("burst_credit", &SHARE).unwrap_or(0.0) * 1000.0).round() as u16,
+                scales: tier.flag("scales").unwrap_or(true),
             },
-            weight: tier.number("weight", &WEIGHT).unwrap_or(1.0),
+            weight,
             risk_quantile: tier.number("risk_quantile", &QUANTILE).unwrap_or(0.5),
+            uncertainty_aversion: tier.number("uncertainty_aversion", &AVERSION).unwrap_or(0.5),
         };
         tiers.push(TierConfig { policy, price_per_month: tier.number("price_per_month", &PRICE) });
         tier.finish();
     }
+    rank(&mut tiers);
     if tiers.is_empty() {
         section.wrong_here("is missing; name at least one tier, such as `standard: { weight: 1 }`");
     }
@@ -61,6 +82,17 @@ pub(super) fn read(root: &Section<'_>, resources: &[ResourcePolicy]) -> Vec<Tier
         section.wrong_here(&format!("has {} entries; give at most {MAX_TIERS}", tiers.len()));
     }
     tiers
+}
+
+/// Tiers without a priority of their own are ranked by weight: the heavier is served first.
+fn rank(tiers: &mut [TierConfig]) {
+    let mut weights: Vec<f64> = tiers.iter().map(|tier| tier.policy.weight).collect();
+    weights.sort_unstable_by(|a, b| b.total_cmp(a));
+    weights.dedup();
+    for tier in tiers.iter_mut().filter(|tier| tier.policy.tier.priority == UNRANKED) {
+        let heavier = weights.iter().take_while(|weight| **weight > tier.policy.weight).count();
+        tier.policy.tier.priority = heavier.min(100) as u8;
+    }
 }
 
 pub(super) fn default_tier(root: &Section<'_>, tiers: &[TierConfig]) -> Option<u8> {
