@@ -30,7 +30,7 @@ pub(crate) trait Limiter {
     }
 
     /// When `release` is to be called next, if anybody waits.
-    fn next_release(&self, _now: Timestamp) -> Option<Timestamp> {
+    fn next_release(&mut self, _now: Timestamp) -> Option<Timestamp> {
         None
     }
 
@@ -50,7 +50,6 @@ pub(crate) struct Ticket(pub(crate) u64);
 pub(crate) enum Verdict {
     Admit(Passed),
     /// Decided later, by `release`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no limiter hands out tickets yet"))]
     Wait(Ticket),
     Refuse,
 }
@@ -61,6 +60,4 @@ pub(crate) struct Passed {
     pub(crate) source: Source,
     /// To be settled, when the cost was an estimate.
     pub(crate) receipt: Option<Receipt>,
-    /// Held back so long before it passes.
-    pub(crate) wait_ns: u64,
 }

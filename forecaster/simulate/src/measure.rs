@@ -69,14 +69,14 @@ impl Group {
     fn note(&mut self, arrival: &Arrival, outcome: Outcome) {
         self.offered += 1;
         self.offered_tokens += arrival.cost;
-        let Outcome::Admitted(passed) = outcome else { return };
+        let Outcome::Admitted { passed, wait_ns } = outcome else { return };
         self.admitted += 1;
         self.admitted_tokens += arrival.cost;
         self.guaranteed += u64::from(passed.source == Source::Guaranteed);
-        if passed.wait_ns > 0 {
+        if wait_ns > 0 {
             self.delayed += 1;
-            self.wait_ns += passed.wait_ns;
-            self.waits_us.push(u32::try_from(passed.wait_ns / 1000).unwrap_or(u32::MAX));
+            self.wait_ns += wait_ns;
+            self.waits_us.push(u32::try_from(wait_ns / 1000).unwrap_or(u32::MAX));
         }
     }
 }

@@ -19,7 +19,11 @@ const SERVICE_NS: u64 = 1_000_000_000;
 /// What became of a request in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Admitted(Passed),
+    /// Admitted, after waiting so long.
+    Admitted {
+        passed: Passed,
+        wait_ns: u64,
+    },
     Refused,
 }
 
@@ -127,12 +131,11 @@ impl Clock<'_> {
             }
             Verdict::Refuse => (self.note)(arrival, Outcome::Refused),
             Verdict::Admit(passed) => {
-                let wait_ns = waited_ns + passed.wait_ns;
                 if let Some(receipt) = passed.receipt {
-                    let at = now.plus(passed.wait_ns + SERVICE_NS);
+                    let at = now.plus(SERVICE_NS);
                     self.settlements.push(Reverse(Settlement { at, index, receipt }));
                 }
-                (self.note)(arrival, Outcome::Admitted(Passed { wait_ns, ..passed }));
+                (self.note)(arrival, Outcome::Admitted { passed, wait_ns: waited_ns });
             }
         }
     }

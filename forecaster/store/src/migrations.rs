@@ -4,19 +4,20 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::Error;
 
-const MIGRATIONS: &[&[&str]] = &[&[
-    // Which reports have been counted. Several workers report through one stream, and what was not acknowledged is
-    // sent again behind newer ones, so a highest number would not do.
-    "CREATE TABLE reports (
+const MIGRATIONS: &[&[&str]] = &[
+    &[
+        // Which reports have been counted. Several workers report through one stream, and what was not acknowledged is
+        // sent again behind newer ones, so a highest number would not do.
+        "CREATE TABLE reports (
         proxy TEXT NOT NULL,
         boot BIGINT NOT NULL,
         seq BIGINT NOT NULL,
         received_at_ms BIGINT NOT NULL,
         PRIMARY KEY (proxy, boot, seq)
     )",
-    "CREATE INDEX reports_by_time ON reports (received_at_ms)",
-    // Time comes first: reports append, a step is one range, retention cuts off the beginning.
-    "CREATE TABLE usage (
+        "CREATE INDEX reports_by_time ON reports (received_at_ms)",
+        // Time comes first: reports append, a step is one range, retention cuts off the beginning.
+        "CREATE TABLE usage (
         window_start_ms BIGINT NOT NULL,
         key TEXT NOT NULL,
         resource TEXT NOT NULL,
@@ -30,14 +31,16 @@ const MIGRATIONS: &[&[&str]] = &[&[
         largest BIGINT NOT NULL,
         PRIMARY KEY (window_start_ms, key, resource)
     )",
-    "CREATE TABLE observed_steps (starts_at_ms BIGINT NOT NULL PRIMARY KEY)",
-    "CREATE TABLE epochs (name TEXT NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL)",
-], &[
-    "ALTER TABLE usage ADD COLUMN emergency BIGINT NOT NULL DEFAULT 0",
-    "ALTER TABLE usage ADD COLUMN beyond BIGINT NOT NULL DEFAULT 0",
-    "ALTER TABLE usage ADD COLUMN delayed BIGINT NOT NULL DEFAULT 0",
-    "ALTER TABLE usage ADD COLUMN delay_ms BIGINT NOT NULL DEFAULT 0",
-]];
+        "CREATE TABLE observed_steps (starts_at_ms BIGINT NOT NULL PRIMARY KEY)",
+        "CREATE TABLE epochs (name TEXT NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL)",
+    ],
+    &[
+        "ALTER TABLE usage ADD COLUMN emergency BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE usage ADD COLUMN beyond BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE usage ADD COLUMN delayed BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE usage ADD COLUMN delay_ms BIGINT NOT NULL DEFAULT 0",
+    ],
+];
 
 /// Brings the schema up to date.
 pub(crate) async fn run(connection: &mut SqliteConnection) -> Result<(), Error> {

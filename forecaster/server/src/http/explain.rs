@@ -167,7 +167,10 @@ fn resource_view(
 
 fn reservation_view(plan: &Plan, key: &str, index: usize, tier: u8, now_ms: u64) -> Option<ReservationView> {
     let step = plan.step_at(now_ms)?;
-    let own = plan.grant(key, index).filter(|grant| !grant.reservations.is_empty()).map(|grant| grant.reservations.step(step));
+    let own = plan
+        .grant(key, index)
+        .filter(|grant| !grant.reservations.is_empty())
+        .map(|grant| grant.reservations.step(step));
     let (bucket, reservation) = match own {
         Some(reservation) => ("own", reservation),
         None => ("tier", plan.tier_reservation(index, tier, step)?),

@@ -50,7 +50,11 @@ pub(super) struct CountersView {
     offered: u64,
     guaranteed: u64,
     opportunistic: u64,
+    emergency: u64,
     refused: u64,
+    beyond: u64,
+    delayed: u64,
+    delay_ms: u64,
     settled: u64,
 }
 
@@ -73,10 +77,15 @@ impl From<&Counters> for CountersView {
             offered: counters.offered,
             guaranteed: counters.guaranteed,
             opportunistic: counters.opportunistic,
+            emergency: counters.emergency,
             refused: counters
                 .offered
                 .saturating_sub(counters.guaranteed)
-                .saturating_sub(counters.opportunistic),
+                .saturating_sub(counters.opportunistic)
+                .saturating_sub(counters.emergency),
+            beyond: counters.beyond,
+            delayed: counters.delayed,
+            delay_ms: counters.delay_ms,
             settled: counters.settled,
         }
     }

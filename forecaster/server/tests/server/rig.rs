@@ -252,7 +252,8 @@ pub(crate) fn report(boot: u64, seq: u64, key: &str, window_start_ms: u64, reque
         seq,
         resources: vec!["requests".to_owned()],
         keys: vec![key.to_owned()],
-        records: vec![Record { key: 0, resource: 0, window_start_ms, usage }],
+        records: vec![Record { key: 0, resource: 0, window_start_ms, contended: false, usage }],
+        wishes: Vec::new(),
         ..Report::default()
     }
 }

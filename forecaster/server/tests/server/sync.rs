@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_core::{KeyHash, sync::Kind};
+use tidegate_core::{KeyHash, sync::Kind, table::Schedule};
 use tidegate_proto::Frame;
 use tonic::Code;
 
@@ -145,8 +145,8 @@ async fn usage_becomes_a_reservation() {
     for _ in 0..50 {
         let table = proxy.table().await;
         let grants = table.keys.iter().filter(|key| key.hash == acme).flat_map(|key| &key.grants);
-        let own = grants.flat_map(|grant| &grant.reservations);
-        let shared = table.resources[0].tier_reservations.iter().flatten();
+        let own = grants.flat_map(|grant| grant.reservations.steps());
+        let shared = table.resources[0].tier_reservations.iter().flat_map(Schedule::steps);
         reserved = own.chain(shared).map(|reservation| reservation.rate.per_s()).fold(0.0, f64::max);
         if reserved > 0.0 {
             break;

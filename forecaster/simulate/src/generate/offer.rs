@@ -30,6 +30,7 @@ const CONTRACT_BURST_S: f64 = 10.0;
 const REPORT_INTERVAL_MS: u32 = 10_000;
 const HORIZON_STEPS: u16 = 15;
 const RESERVABLE_SHARE: f64 = 0.8;
+const UNCERTAINTY_AVERSION: f64 = 0.5;
 
 /// The policy; its capacity is still to be set.
 pub(super) fn make(
@@ -49,14 +50,25 @@ pub(super) fn make(
     let customer = |(key, tier): (&&str, &u8)| {
         ((*key).to_owned(), NamedCustomer { tier: *tier, contracts: vec![Some(contract(key))] })
     };
-    let tier =
-        |(name, (weight, floor_permille, risk_quantile, max_delay_ms)): (&str, (f64, u16, f64, u32))| {
-            TierPolicy {
-                tier: Tier { name: name.to_owned(), floor_permille, max_delay_ms, contracts: vec![None] },
-                weight,
-                risk_quantile,
-            }
-        };
+    let tier = |(priority, (name, (weight, floor_permille, risk_quantile, max_delay_ms))): (
+        u8,
+        (&str, (f64, u16, f64, u32)),
+    )| {
+        TierPolicy {
+            tier: Tier {
+                name: name.to_owned(),
+                priority,
+                weight: weight as u32,
+                floor_permille,
+                max_delay_ms,
+                contracts: vec![None],
+                ..Tier::default()
+            },
+            weight,
+            risk_quantile,
+            uncertainty_aversion: UNCERTAINTY_AVERSION,
+        }
+    };
     Policy {
         name: "generated".to_owned(),
         learning: *learning,
@@ -64,7 +76,7 @@ pub(super) fn make(
         step_ms: STEP_S as u32 * 1000,
         horizon_steps: HORIZON_STEPS,
         draw_order: DrawOrder::PoolFirst,
-        tiers: TIERS.into_iter().zip(TERMS).map(tier).collect(),
+        tiers: (0..).zip(TIERS.into_iter().zip(TERMS)).map(tier).collect(),
         default_tier: TIERS.len() as u8 - 1,
         resources: vec![ResourcePolicy {
             name: RESOURCE.to_owned(),
@@ -72,6 +84,7 @@ pub(super) fn make(
             burst: 1,
             safe_capacity_per_s: 1.0,
             reservable_share: RESERVABLE_SHARE,
+            ..ResourcePolicy::default()
         }],
         customers: tiers.iter().map(customer).collect(),
     }

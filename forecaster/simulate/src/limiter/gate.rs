@@ -2,11 +2,11 @@
 
 use tidegate_core::{
     Allocator, Class, Decision, Demand, Receipt, Request, ResourceSetup, SafeBudget, Setup, Timestamp,
-    table::{Resource, Table, Tier},
+    table::{Resource, Schedule, Table, Tier},
     units::MicroRate,
 };
 
-use super::{Limiter, Passed, Verdict, planning::Planning};
+use super::{Limiter, Passed, Ticket, Verdict, planning::Planning};
 use crate::{
     error::Error,
     policy::Policy,
@@ -14,6 +14,8 @@ use crate::{
 };
 
 const MAX_UNKNOWN_KEYS: u32 = 100_000;
+/// The most that wait at once.
+const MAX_WAITING: u32 = 4096;
 const MAX_RECEIPTS: u32 = 1_000_000;
 const RECEIPT_TTL_MS: u64 = 600_000;
 /// An allocator without a forecaster is ticked so often.
@@ -76,6 +78,7 @@ impl<'a> Gate<'a> {
             resources: policy.resources.iter().map(resource).collect(),
             max_unknown_keys: MAX_UNKNOWN_KEYS,
             max_receipts: MAX_RECEIPTS,
+            max_waiting: MAX_WAITING,
             receipt_ttl_ms: RECEIPT_TTL_MS,
             report_interval_ms: policy.report_interval_ms,
         };
@@ -96,15 +99,18 @@ impl Limiter for Gate<'_> {
             class: arrival.class,
             demands: &demands,
             may_wait: self.may_wait && arrival.class != Class::Deferrable,
+            partial: false,
         };
-        match self.allocator.decide(&request, now) {
-            Decision::Admit(admission) => Verdict::Admit(Passed {
-                source: admission.source,
-                receipt: admission.receipt,
-                wait_ns: admission.wait_ns,
-            }),
-            Decision::Refuse(_) => Verdict::Refuse,
-        }
+        verdict(&self.allocator.decide(&request, now))
+    }
+
+    fn release(&mut self, now: Timestamp) -> Option<(Ticket, Verdict)> {
+        let (ticket, decision) = self.allocator.release(now)?;
+        Some((Ticket(ticket.to_u64()), verdict(&decision)))
+    }
+
+    fn next_release(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.allocator.next_release_ns(now).map(|nanos| now.plus(nanos))
     }
 
     fn settle(&mut self, receipt: Receipt, resource: u8, actual: u64, now: Timestamp) {
@@ -122,13 +128,23 @@ impl Limiter for Gate<'_> {
     }
 }
 
+fn verdict(decision: &Decision) -> Verdict {
+    match decision {
+        Decision::Admit(admission) => {
+            Verdict::Admit(Passed { source: admission.source, receipt: admission.receipt })
+        }
+        Decision::Wait(waiting) => Verdict::Wait(Ticket(waiting.ticket.to_u64())),
+        Decision::Refuse(_) => Verdict::Refuse,
+    }
+}
+
 /// A table without customers that stays in force.
 fn floors_table(policy: &Policy, floors_permille: &[u16], now: Timestamp) -> Table {
     let tier = |(tier, floor_permille): (&tidegate_core::plan::TierPolicy, &u16)| Tier {
         name: tier.tier.name.clone(),
         floor_permille: *floor_permille,
-        max_delay_ms: 0,
         contracts: vec![None; policy.resources.len()],
+        ..Tier::default()
     };
     let key = |(key, customer): (&String, &tidegate_learn::NamedCustomer)| tidegate_core::table::Key {
         hash: tidegate_core::KeyHash::of(key.as_bytes()),
@@ -140,7 +156,8 @@ fn floors_table(policy: &Policy, floors_permille: &[u16], now: Timestamp) -> Tab
         capacity: MicroRate::from_per_s(resource.capacity_per_s),
         burst: resource.burst,
         safe_capacity: MicroRate::from_per_s(resource.capacity_per_s),
-        tier_reservations: vec![vec![tidegate_core::table::Reservation::default()]; policy.tiers.len()],
+        tier_reservations: vec![Schedule::default(); policy.tiers.len()],
+        ..Resource::default()
     };
     Table {
         epoch: 1,

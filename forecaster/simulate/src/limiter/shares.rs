@@ -40,6 +40,7 @@ impl Shares {
                 let weight =
                     policy.tiers.get(usize::from(policy.tier_of(key))).map_or(1.0, |tier| tier.weight);
                 Claim {
+                    priority: 0,
                     weight: weight * if *used > 0.0 { *used } else { average.max(1.0) },
                     ceiling: f64::INFINITY,
                 }
@@ -67,7 +68,7 @@ impl Limiter for Shares {
             return Verdict::Refuse;
         }
         bucket.level -= cost;
-        Verdict::Admit(Passed { source: Source::Guaranteed, receipt: None, wait_ns: 0 })
+        Verdict::Admit(Passed { source: Source::Guaranteed, receipt: None })
     }
 
     fn tick(&mut self, _now: Timestamp) -> Result<Timestamp, Error> {

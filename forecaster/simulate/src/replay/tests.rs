@@ -30,11 +30,11 @@ impl Limiter for Queue {
             return None;
         }
         self.next = self.next.plus(self.every_ns);
-        let passed = Passed { source: Source::Opportunistic, receipt: None, wait_ns: 0 };
+        let passed = Passed { source: Source::Opportunistic, receipt: None };
         self.waiting.pop_front().map(|ticket| (ticket, Verdict::Admit(passed)))
     }
 
-    fn next_release(&self, _now: Timestamp) -> Option<Timestamp> {
+    fn next_release(&mut self, _now: Timestamp) -> Option<Timestamp> {
         (self.waiting.len() > self.lost).then_some(self.next)
     }
 

@@ -25,6 +25,14 @@ pub struct Ticket {
     generation: u32,
 }
 
+impl Ticket {
+    /// A number that no other request in the queue has, for maps.
+    #[must_use]
+    pub const fn to_u64(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+}
+
 /// A request that waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiter {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tidegate_core::{
     KeyHash,
     sync::{Hello, Kind, PROTOCOL, TableAck, Welcome},
-    table::{DrawOrder, Key, Reservation, Resource, Table, Tier},
+    table::{DrawOrder, Key, Reservation, Resource, Schedule, Table, Tier},
     transfer::{self, Announcement, Chunk},
     units::MicroRate,
 };
@@ -99,8 +99,7 @@ fn now_ms() -> u64 {
 
 /// acme is gold; everybody else bronze.
 fn table(epoch: u64) -> Table {
-    let tier =
-        |name: &str| Tier { name: name.into(), floor_permille: 0, max_delay_ms: 0, contracts: vec![None] };
+    let tier = |name: &str| Tier { name: name.into(), contracts: vec![None], ..Tier::default() };
     Table {
         epoch,
         base_epoch: 0,
@@ -117,7 +116,8 @@ fn table(epoch: u64) -> Table {
             capacity: MicroRate::from_per_s(50.0),
             burst: 30,
             safe_capacity: MicroRate::from_per_s(50.0),
-            tier_reservations: vec![vec![Reservation::default(); 2]; 2],
+            tier_reservations: vec![Schedule::default(); 2],
+            ..Resource::default()
         }],
         keys: vec![Key { hash: KeyHash::of(b"acme"), tier: 0, grants: Vec::new() }],
     }
@@ -139,8 +139,8 @@ fn bad(good: &Table) -> Vec<((Announcement, Vec<Chunk>), &'static str)> {
         signed(epoch, &table.encode())
     };
     let reserve = |table: &mut Table, per_s: f64, depth| {
-        table.resources[0].tier_reservations[0][0] =
-            Reservation { rate: MicroRate::from_per_s(per_s), depth };
+        let reservation = Reservation { rate: MicroRate::from_per_s(per_s), depth };
+        table.resources[0].tier_reservations[0] = Schedule::constant(reservation, 2);
     };
     let mut version = bytes.clone();
     version[3] = 9;
