@@ -65,7 +65,7 @@ fn outcomes(times_ns: &[u64], lost: usize) -> Vec<(u64, Option<u64>)> {
     let mut noted = Vec::new();
     let mut note = |arrival: &Arrival, outcome: Outcome| {
         let wait_ns = match outcome {
-            Outcome::Admitted(passed) => Some(passed.wait_ns),
+            Outcome::Admitted { wait_ns, .. } => Some(wait_ns),
             Outcome::Refused => None,
         };
         noted.push((arrival.at_ns, wait_ns));
