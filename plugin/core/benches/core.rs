@@ -12,7 +12,8 @@ use std::{hint::black_box, num::NonZeroU32};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
 use tidegate_core::{
-    Allocator, Class, Decision, Demand, KeyHash, Progress, Request, ResourceSetup, SafeBudget, Setup, Timestamp,
+    Allocator, Class, Decision, Demand, KeyHash, Progress, Request, ResourceSetup, SafeBudget, Setup,
+    Timestamp,
     table::{Contract, DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier},
     units::MicroRate,
 };
@@ -22,16 +23,18 @@ const STEPS: u16 = 15;
 /// Keys installed at a time, as the shells do it.
 const SLICE: u32 = 1_000;
 
-fn names(keys: usize) -> Vec<Vec<u8>> {
-    (0..keys).map(|key| format!("customer-{key:08}").into_bytes()).collect()
+type Name = [u8; 17];
+
+fn names(keys: usize) -> Vec<Name> {
+    (0..keys).map(|key| format!("customer-{key:08}").into_bytes().try_into().unwrap()).collect()
 }
 
 /// A table in which every key owns a reservation that changes from step to step.
-fn table(names: &[Vec<u8>], order: DrawOrder) -> Table {
+fn table(names: &[Name], order: DrawOrder) -> Table {
     let steps: Vec<Reservation> = (0..STEPS)
         .map(|step| Reservation { rate: MicroRate::from_per_s(10.0 + f64::from(step)), depth: 10 })
         .collect();
-    let key = |name: &Vec<u8>| Key {
+    let key = |name: &Name| Key {
         hash: KeyHash::of(name),
         tier: 0,
         grants: vec![Grant {
@@ -50,7 +53,12 @@ fn table(names: &[Vec<u8>], order: DrawOrder) -> Table {
         steps: STEPS,
         valid_until_ms: START_MS + 3_600_000,
         draw_order: order,
-        tiers: vec![Tier { name: "gold".into(), floor_permille: 100, contracts: vec![None], ..Tier::default() }],
+        tiers: vec![Tier {
+            name: "gold".into(),
+            floor_permille: 100,
+            contracts: vec![None],
+            ..Tier::default()
+        }],
         default_tier: 0,
         resources: vec![Resource {
             name: "requests".into(),
@@ -96,8 +104,13 @@ fn decide(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     now += 1_000;
                     let key = names[next(&mut at, count)].as_slice();
-                    let request =
-                        Request { key, class: Class::Standard, demands: &demands, may_wait: false, partial: false };
+                    let request = Request {
+                        key,
+                        class: Class::Standard,
+                        demands: &demands,
+                        may_wait: false,
+                        partial: false,
+                    };
                     black_box(allocator.decide(&request, Timestamp::from_nanos(now)))
                 });
             });
@@ -197,9 +210,9 @@ fn apply(criterion: &mut Criterion) {
     group.bench_function("100000 keys, longest slice", |bencher| {
         bencher.iter_custom(|rounds| {
             let pause = |_| {
-                let mut allocator = ready();
+                let (mut allocator, bytes) = (ready(), later.clone());
                 let began = std::time::Instant::now();
-                allocator.stage(later.clone(), now).unwrap();
+                allocator.stage(bytes, now).unwrap();
                 let mut longest = began.elapsed();
                 loop {
                     let began = std::time::Instant::now();

@@ -2,6 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `request` | what is asked and what is answered |
 //! | `decide` | the order of a decision, top to bottom |
 //! | `retry` | when a refused request would be admitted |
 //! | `waiting`, `release` | the queue: its order, and who goes when |
@@ -31,6 +32,7 @@ mod packed;
 mod policy;
 mod receipts;
 mod release;
+mod request;
 mod retry;
 mod settle;
 mod waiting;
@@ -38,9 +40,9 @@ mod waiting;
 use alloc::{string::String, vec::Vec};
 
 pub use apply::Progress;
-pub use decide::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source, Waiting};
 pub use explain::{Alternatives, Explanation, ResourceExplanation};
 pub use receipts::Receipt;
+pub use request::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source, Waiting};
 pub use waiting::Ticket;
 
 use self::{
@@ -110,7 +112,7 @@ pub enum TableState {
 }
 
 /// Decides requests against the current table, and counts what happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Allocator {
     clock: Clock,
     /// What this worker has of every budget.
@@ -128,7 +130,7 @@ pub struct Allocator {
 }
 
 /// One resource: its budget and where its limits come from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ResourceState {
     name: String,
     safe: SafeBudget,
@@ -239,8 +241,7 @@ impl Allocator {
     ///
     /// `boot` tells this start of the worker from others.
     pub fn report(&mut self, boot: u64) -> Option<Report> {
-        let names = self.resources.iter().map(|resource| resource.name.clone());
-        self.ledger.take(boot, self.policy.epoch, names.collect(), &mut self.keys)
+        self.ledger.take(boot, self.policy.epoch, &mut self.resources, &mut self.keys)
     }
 
     /// Sets the length of usage windows, as the forecaster asks for in its welcome.

@@ -4,8 +4,6 @@
 //! the decision path knows no floats: time is nanoseconds, an [`Amount`] counts 2⁻²⁰ tokens, a [`Rate`] counts
 //! 2⁻⁵² tokens per nanosecond, and `rate × elapsed >> 32` is an amount.
 
-use core::hash::Hasher;
-
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
@@ -75,6 +73,21 @@ impl Amount {
         }
     }
 
+    /// So many thousandths of it, rounded towards zero.
+    #[must_use]
+    pub(crate) const fn permille(self, permille: u16) -> Self {
+        // In two parts, so that nothing overflows and nothing but the last unit is lost.
+        let factor = permille as i64;
+        Self(self.0 / 1000 * factor + self.0 % 1000 * factor / 1000)
+    }
+
+    /// The whole of which it is so many thousandths, rounded towards zero; itself when that is none.
+    #[must_use]
+    pub(crate) const fn out_of_permille(self, permille: u16) -> Self {
+        let part = if permille == 0 { 1000 } else { permille as i64 };
+        Self((self.0 / part).saturating_mul(1000).saturating_add(self.0 % part * 1000 / part))
+    }
+
     /// Whole tokens, rounded towards minus infinity.
     #[must_use]
     pub const fn floor_tokens(self) -> i64 {
@@ -109,6 +122,13 @@ impl Rate {
         } else {
             Self(units as u64)
         }
+    }
+
+    /// Tokens per second, to a millionth, for people; never on the decision path.
+    #[must_use]
+    pub fn per_s(self) -> f64 {
+        const PER_UNIT: f64 = 1e9 / (1_u64 << (AMOUNT_BITS + RATE_SHIFT)) as f64;
+        libm::round(self.0 as f64 * PER_UNIT * 1e6) / 1e6
     }
 
     /// What this rate refills in `nanos` nanoseconds, rounded down, saturating.
@@ -198,9 +218,7 @@ impl KeyHash {
     /// Hashes the bytes of a key.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let mut hasher = SipHasher13::new();
-        hasher.write(key);
-        Self(hasher.finish())
+        Self(SipHasher13::new().hash(key))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A table on its way into force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Installation {
     /// Everything but the keys.
     table: Table,
@@ -23,7 +23,7 @@ pub(super) struct Installation {
     phase: Phase,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     Checking(Checker),
     /// Local resource index by that of the table.
@@ -96,7 +96,6 @@ impl Allocator {
                         let Ok((_, reader)) = Reader::open(&staged.bytes) else { return Progress::Idle };
                         staged.reader = reader;
                         staged.table.divide(self.share);
-                        self.keys.reserve(reader.left());
                         Phase::Installing(self.switch(&staged.table, wall, now))
                     }
                 }
@@ -249,7 +248,7 @@ impl Allocator {
         if !self.policy.move_to(wall) {
             return;
         }
-        self.policy.swept = 0;
+        self.policy.swept = Some(0);
         for resource in &mut self.resources {
             resource.set_capacity(self.policy.state, self.share, now);
             (0..=EMERGENCY).for_each(|id| resource.budget.roll(id, self.policy.turn, now));
@@ -259,17 +258,13 @@ impl Allocator {
 
     /// Brings at most `limit` shadow buckets of each resource to the current step.
     pub(super) fn sweep(&mut self, limit: u32, now: Timestamp) {
-        let from = self.policy.swept;
-        let most =
-            self.resources.iter().map(|resource| resource.budget.shadow_count()).max().unwrap_or(0) as usize;
-        if from >= most {
-            return;
-        }
-        let until = from.saturating_add(limit as usize).min(most);
+        let Some(from) = self.policy.swept else { return };
+        let most = self.resources.iter().map(|resource| resource.budget.shadow_count()).max().unwrap_or(0);
+        let until = from.saturating_add(limit).min(most);
         for resource in &mut self.resources {
-            (from..until).for_each(|id| resource.budget.roll(id as u32, self.policy.turn, now));
+            (from..until).for_each(|id| resource.budget.roll(id, self.policy.turn, now));
         }
-        self.policy.swept = until;
+        self.policy.swept = (until < most).then_some(until);
     }
 
     /// The tier of a key in the table in force.

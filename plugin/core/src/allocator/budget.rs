@@ -10,12 +10,13 @@
 //! the pool was last full is left out: a full pool would have lost it.
 
 mod earliest;
+mod steps;
 
 use alloc::vec::Vec;
 
 use super::{calendar::Calendar, packed::Packed, policy::Turn};
 use crate::{
-    table::{MAX_TIERS, Reservation, Schedule, part},
+    table::MAX_TIERS,
     units::{Amount, RATE_SHIFT, Rate, Timestamp},
 };
 
@@ -61,6 +62,8 @@ struct Shadow {
     depth: Packed,
     peak_rate: Packed,
     peak_depth: Packed,
+    /// What it has overflowed up to `at`, at most its depth.
+    overflowed: Packed,
     /// The table and step that `rate` and `depth` are of.
     turn: Turn,
     refilling: bool,
@@ -75,6 +78,7 @@ impl Shadow {
             depth: Packed::ZERO,
             peak_rate: Packed::ZERO,
             peak_depth: Packed::ZERO,
+            overflowed: Packed::ZERO,
             turn: Turn::NONE,
             refilling: false,
         }
@@ -89,6 +93,20 @@ impl Shadow {
             self.level.saturating_add(self.rate.rate().over(now.since(self.at)).0)
         } else {
             self.level
+        }
+    }
+
+    /// What it has overflowed by `now`, at most its depth.
+    fn overflowed_by(&self, now: Timestamp) -> Amount {
+        let since = self.rate.rate().over(now.since(self.at)).0.saturating_sub(self.depth() - self.level);
+        Amount(self.overflowed.amount().0.saturating_add(since.max(0)).min(self.depth()))
+    }
+
+    /// Moves a full bucket's time on.
+    fn touch(&mut self, now: Timestamp) {
+        if !self.refilling {
+            self.overflowed = Packed::of_amount(self.overflowed_by(now));
+            self.at = now;
         }
     }
 
@@ -148,62 +166,6 @@ impl Budget {
         self.clip_pool();
     }
 
-    /// Makes room for the schedules of a table of `steps` steps; those of the table before are no longer read.
-    pub(super) fn begin_table(&mut self, steps: u16) {
-        let stride = usize::from(steps) * 2;
-        if stride != self.stride {
-            self.stride = stride;
-            self.codes = alloc::vec![0; self.shadows.len() * stride];
-        }
-    }
-
-    /// Gives a shadow bucket the reservations of a new table, and those of the current step at once.
-    pub(super) fn install(&mut self, id: ShadowId, schedule: &Schedule, turn: Turn, now: Timestamp) {
-        let from = id as usize * self.stride;
-        if self.codes.len() < from + self.stride {
-            self.codes.resize(self.shadows.len().max(id as usize + 1) * self.stride, 0);
-        }
-        let Some(codes) = self.codes.get_mut(from..from + self.stride) else { return };
-        if schedule.is_empty() {
-            codes.fill(0);
-        } else {
-            codes.iter_mut().zip(schedule.codes()).for_each(|(slot, code)| *slot = *code);
-        }
-        let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
-        let Reservation { rate, depth } = schedule.peak();
-        shadow.peak_rate = Packed::of_rate(Rate::from_micro_per_s(rate));
-        shadow.peak_depth = Packed::of_amount(Amount::from_tokens(depth));
-        self.turn_to(id, turn, now);
-    }
-
-    /// Brings a shadow bucket to the step of `turn`, if it has the reservations of that table.
-    pub(super) fn roll(&mut self, id: ShadowId, turn: Turn, now: Timestamp) {
-        let Some(shadow) = self.shadows.get(id as usize) else { return };
-        if shadow.turn != turn && shadow.turn.generation == turn.generation {
-            self.turn_to(id, turn, now);
-        }
-    }
-
-    fn turn_to(&mut self, id: ShadowId, turn: Turn, now: Timestamp) {
-        let (rate, depth) = self.planned(id, turn.step);
-        if let Some(shadow) = self.shadows.get_mut(id as usize) {
-            shadow.turn = turn;
-        }
-        self.reserve(id, rate, depth, now);
-    }
-
-    /// Rate and depth that the table in force reserves in a step; nothing beyond the last.
-    pub(super) fn planned(&self, id: ShadowId, step: u8) -> (Rate, Amount) {
-        let offset = usize::from(step) * 2;
-        let at = id as usize * self.stride + offset;
-        let codes = self.codes.get(at..).and_then(<[u8]>::first_chunk).filter(|_| offset < self.stride);
-        let (Some([rate, depth]), Some(shadow)) = (codes, self.shadows.get(id as usize)) else {
-            return (Rate::ZERO, Amount::ZERO);
-        };
-        let rate = Rate(part(shadow.peak_rate.rate().0, *rate));
-        (rate, Amount(part(shadow.peak_depth.amount().0 as u64, *depth) as i64))
-    }
-
     /// Credits the pool with what at most `limit` due shadow buckets have overflowed.
     pub(super) fn drain(&mut self, now: Timestamp, limit: u32) {
         for _ in 0..limit {
@@ -247,21 +209,17 @@ impl Budget {
             .map_or((Rate::ZERO, Amount::ZERO), |shadow| (shadow.rate.rate(), shadow.depth.amount()))
     }
 
-    /// What a full shadow bucket has overflowed since it was last touched, at most its depth.
-    pub(super) fn unused(&self, id: ShadowId, now: Timestamp) -> Amount {
-        let Some(shadow) = self.shadows.get(id as usize) else { return Amount::ZERO };
-        let overflow =
-            shadow.rate.rate().over(now.since(shadow.at)).0.saturating_sub(shadow.depth() - shadow.level);
-        Amount(overflow.clamp(0, shadow.depth()))
+    /// What a shadow bucket has overflowed into the pool and nobody has had credit for, at most its depth.
+    pub(super) fn credit(&self, id: ShadowId, now: Timestamp) -> Amount {
+        self.shadows.get(id as usize).map_or(Amount::ZERO, |shadow| shadow.overflowed_by(now))
     }
 
-    /// Counts what is unused of a full shadow bucket from now on again.
-    pub(super) fn spend_unused(&mut self, id: ShadowId, now: Timestamp) {
+    /// Takes `amount` of the credit.
+    pub(super) fn spend_credit(&mut self, id: ShadowId, amount: Amount, now: Timestamp) {
         self.settle(id, now);
-        if let Some(shadow) = self.shadows.get_mut(id as usize)
-            && !shadow.refilling
-        {
-            shadow.at = now;
+        if let Some(shadow) = self.shadows.get_mut(id as usize) {
+            shadow.touch(now);
+            shadow.overflowed = Packed::of_amount(Amount(shadow.overflowed.amount().0 - amount.0));
         }
     }
 
@@ -281,8 +239,8 @@ impl Budget {
         self.settle(id, now);
         self.settle_pool(now);
         if let Some(shadow) = self.shadows.get_mut(id as usize) {
+            shadow.touch(now);
             shadow.level = shadow.level.saturating_sub(amount.0);
-            shadow.at = now;
         }
         self.start_refill(id);
     }
@@ -316,16 +274,20 @@ impl Budget {
         let (rate, depth) = (Packed::of_rate(rate), Packed::of_amount(depth));
         let (before, after) = (shadow.depth(), depth.amount().0);
         self.reserved_depth = self.reserved_depth.saturating_sub(before).saturating_add(after);
-        let moved = after.saturating_sub(shadow.level).min(available);
-        // A debt stays with its bucket and is refilled there; only a deeper bucket draws on the pool.
-        let moved =
-            if shadow.level < 0 && moved > 0 { after.saturating_sub(before).clamp(0, moved) } else { moved };
+        // Only what is deeper draws on the pool: a bucket that was empty, or in debt, is refilled as before.
+        let moved = if after > before {
+            (after - before).min(available)
+        } else {
+            after.saturating_sub(shadow.level).min(0)
+        };
+        shadow.touch(now);
         shadow.level = shadow.level.saturating_add(moved);
         shadow.at = now;
         shadow.rate = rate;
         shadow.depth = depth;
         self.pool_level -= i128::from(moved) << RATE_SHIFT;
         self.start_refill(id);
+        self.watch(id);
         self.clip_pool();
     }
 
@@ -355,6 +317,7 @@ impl Budget {
             return;
         }
         let (overflow, rate) = (raw.saturating_sub(depth), shadow.rate.rate());
+        shadow.overflowed = Packed::of_amount(shadow.overflowed_by(now));
         shadow.level = depth;
         shadow.at = now;
         self.settle_pool(now);

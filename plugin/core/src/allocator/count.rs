@@ -1,7 +1,14 @@
 //! What a request does to the usage counters.
 
-use super::{Admission, Allocator, Decision, Demand, Reason, Request, decide::Asker};
-use crate::units::Timestamp;
+use super::{
+    Admission, Allocator, Decision, Demand, Reason, Request,
+    decide::{Asker, Draw},
+    ledger::Ledger,
+};
+use crate::{
+    report::Usage,
+    units::{Amount, Timestamp},
+};
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
@@ -13,67 +20,46 @@ impl Allocator {
         let key = self.locate(request.key);
         let asker = self.asker(key, request.class, false, false);
         self.draws.clear();
-        self.count_offered(&asker, request.demands);
-        if admitted {
-            self.count_admitted(&asker, request.demands, None);
-        }
+        self.note(&asker, request.demands, Note { offered: true, admitted, waited_ns: None });
         asker.tier
     }
 
     /// Counts a request that has just been decided.
     pub(super) fn count(&mut self, asker: &Asker, demands: &[Demand], decision: &Decision) {
-        self.count_offered(asker, demands);
+        let admitted = matches!(decision, Decision::Admit(_));
+        self.note(asker, demands, Note { offered: true, admitted, waited_ns: None });
         match decision {
-            Decision::Admit(_) => self.count_admitted(asker, demands, None),
             Decision::Wait(_) => self.wish(asker, demands, |ledger, demand| {
                 ledger.wish(demand.resource, 0, demand.cost);
             }),
             Decision::Refuse(refusal) if refusal.reason == Reason::Pool => self.count_refused(asker, demands),
-            Decision::Refuse(_) => {}
+            Decision::Admit(_) | Decision::Refuse(_) => {}
         }
     }
 
-    fn count_offered(&mut self, asker: &Asker, demands: &[Demand]) {
-        self.requests = self.requests.wrapping_add(1);
+    /// Counts a request that has been admitted out of the queue, where it had been counted as offered.
+    pub(super) fn count_released(&mut self, asker: &Asker, demands: &[Demand], waited_ns: u64) {
+        self.note(asker, demands, Note { offered: false, admitted: true, waited_ns: Some(waited_ns) });
+    }
+
+    fn note(&mut self, asker: &Asker, demands: &[Demand], note: Note) {
+        self.requests = self.requests.wrapping_add(u64::from(note.offered));
         if let Some(entry) = self.keys.entry_mut(asker.key) {
             entry.unreported = true;
         }
-        let window = self.ledger.window();
-        for demand in demands {
-            let Some(slot) = self.keys.slot_mut(asker.key, demand.resource) else { continue };
-            let Some(resource) = self.resources.get_mut(usize::from(demand.resource)) else { continue };
-            let record = self.ledger.record(asker.key, demand.resource, &mut slot.record);
-            if let Some(own) = slot.own_shadow() {
-                let beyond = resource.contention.ask(own, demand.cost, window);
-                record.usage.beyond = record.usage.beyond.saturating_add(beyond);
-                record.contended |= resource.contention.is_sustained(own);
-            }
-            let usage = &mut record.usage;
-            usage.requests_offered = usage.requests_offered.saturating_add(1);
-            usage.offered = usage.offered.saturating_add(demand.cost);
-            usage.largest = usage.largest.max(demand.cost);
-        }
-    }
-
-    /// Counts what the draws took; `waited_ns` when the request had been in the queue.
-    pub(super) fn count_admitted(&mut self, asker: &Asker, demands: &[Demand], waited_ns: Option<u64>) {
         for demand in demands {
             let Some(slot) = self.keys.slot_mut(asker.key, demand.resource) else { continue };
             let usage = &mut self.ledger.record(asker.key, demand.resource, &mut slot.record).usage;
-            let draw = self.draws.iter().find(|draw| draw.resource == demand.resource);
-            let cost = draw.map_or(demand.cost, |draw| draw.cost);
-            let whole = |amount: crate::Amount| (amount.floor_tokens().max(0) as u64).min(cost);
-            let emergency = draw.map_or(0, |draw| whole(draw.emergency));
-            let guaranteed = draw.map_or(0, |draw| whole(draw.shadow)).min(cost - emergency);
-            usage.requests_admitted = usage.requests_admitted.saturating_add(1);
-            usage.guaranteed = usage.guaranteed.saturating_add(guaranteed);
-            usage.emergency = usage.emergency.saturating_add(emergency);
-            usage.opportunistic = usage.opportunistic.saturating_add(cost - guaranteed - emergency);
-            if !draw.map_or(demand.estimated, |draw| draw.estimated) {
-                usage.settled = usage.settled.saturating_add(cost);
-                usage.settled_estimate = usage.settled_estimate.saturating_add(cost);
+            if note.offered {
+                usage.requests_offered = usage.requests_offered.saturating_add(1);
+                usage.offered = usage.offered.saturating_add(demand.cost);
+                usage.largest = usage.largest.max(demand.cost);
             }
-            if let Some(waited_ns) = waited_ns {
+            if note.admitted {
+                let draw = self.draws.iter().find(|draw| draw.resource == demand.resource);
+                admit(usage, demand, draw);
+            }
+            if let Some(waited_ns) = note.waited_ns {
                 usage.delayed = usage.delayed.saturating_add(1);
                 usage.delay_ms = usage.delay_ms.saturating_add(waited_ns / NANOS_PER_MILLI);
             }
@@ -85,10 +71,35 @@ impl Allocator {
         self.wish(asker, demands, |ledger, demand| ledger.wish(demand.resource, demand.cost, 0));
     }
 
-    fn wish(&mut self, asker: &Asker, demands: &[Demand], add: impl Fn(&mut super::ledger::Ledger, &Demand)) {
+    fn wish(&mut self, asker: &Asker, demands: &[Demand], add: impl Fn(&mut Ledger, &Demand)) {
         if asker.scales {
             demands.iter().for_each(|demand| add(&mut self.ledger, demand));
         }
+    }
+}
+
+/// What is to be counted of a request.
+#[derive(Clone, Copy)]
+struct Note {
+    offered: bool,
+    admitted: bool,
+    /// How long it was in the queue, if it was.
+    waited_ns: Option<u64>,
+}
+
+/// Counts what a draw took; without one everything came from elsewhere.
+fn admit(usage: &mut Usage, demand: &Demand, draw: Option<&Draw>) {
+    let cost = draw.map_or(demand.cost, |draw| draw.cost);
+    let whole = |amount: Amount| (amount.floor_tokens().max(0) as u64).min(cost);
+    let emergency = draw.map_or(0, |draw| whole(draw.emergency));
+    let guaranteed = draw.map_or(0, |draw| whole(draw.shadow)).min(cost - emergency);
+    usage.requests_admitted = usage.requests_admitted.saturating_add(1);
+    usage.guaranteed = usage.guaranteed.saturating_add(guaranteed);
+    usage.emergency = usage.emergency.saturating_add(emergency);
+    usage.opportunistic = usage.opportunistic.saturating_add(cost - guaranteed - emergency);
+    if !draw.map_or(demand.estimated, |draw| draw.estimated) {
+        usage.settled = usage.settled.saturating_add(cost);
+        usage.settled_estimate = usage.settled_estimate.saturating_add(cost);
     }
 }
 

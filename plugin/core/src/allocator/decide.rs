@@ -4,12 +4,11 @@
 //! debited. A refused decision debits nothing, and neither does one that waits.
 
 use super::{
-    Allocator, ResourceState,
-    budget::{Budget, EMERGENCY},
+    Admission, Allocator, Class, Decision, Demand, Reason, Refusal, Request, ResourceState, Source,
+    budget::{EMERGENCY, ShadowId},
     keys::Slot,
     receipts::{Outstanding, Receipt},
     retry::{self, Needs},
-    waiting::Ticket,
 };
 use crate::{
     table::DrawOrder,
@@ -21,114 +20,6 @@ pub(super) const DRAIN_PER_REQUEST: u32 = 8;
 /// Most shadow buckets moved to the current step per request and resource.
 const SWEEP_PER_REQUEST: u32 = 4;
 
-/// One request, as the shell describes it.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The throttling key.
-    pub key: &'a [u8],
-    /// How the application ranks it.
-    pub class: Class,
-    /// What it asks for, each resource at most once.
-    pub demands: &'a [Demand],
-    /// Whether the caller can hold the request back.
-    pub may_wait: bool,
-    /// Whether the caller takes less rather than nothing; for a single demand.
-    pub partial: bool,
-}
-
-/// What a request asks of one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
-    /// Index of the resource in [`Setup`](super::Setup).
-    pub resource: u8,
-    /// Cost in tokens.
-    pub cost: u64,
-    /// The cost is an estimate that will be settled.
-    pub estimated: bool,
-}
-
-/// How the application ranks a request, whatever its customer's tier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Class {
-    /// May use the pool down to nothing, then the emergency pool.
-    Critical,
-    /// May use the pool down to its tier's floor.
-    #[default]
-    Standard,
-    /// May use the pool down to the highest floor of all tiers.
-    Deferrable,
-}
-
-/// The answer to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Let it pass.
-    Admit(Admission),
-    /// Hold it back until [`Allocator::release`] names its ticket; nothing was debited. Only for a request that may wait.
-    Wait(Waiting),
-    /// Turn it away; nothing was debited.
-    Refuse(Refusal),
-}
-
-/// How a request was admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// Index of the key's tier.
-    pub tier: u8,
-    /// Who paid.
-    pub source: Source,
-    /// Present when a cost was an estimate, or its resource is held.
-    pub receipt: Option<Receipt>,
-    /// Tokens of the first demand that were granted: its cost, or less where a part was welcome.
-    pub granted: u64,
-}
-
-/// Which bucket paid for an admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A shadow bucket, the key's own or its tier's, at least in part.
-    Guaranteed,
-    /// The pool alone.
-    Opportunistic,
-    /// The emergency pool, at least in part.
-    Emergency,
-}
-
-/// A request that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Index of the key's tier.
-    pub tier: u8,
-    /// Its place in the queue.
-    pub ticket: Ticket,
-    /// Nanoseconds until its turn if nobody of a better priority comes.
-    pub expected_ns: u64,
-}
-
-/// Why a request was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Index of the key's tier.
-    pub tier: u8,
-    /// Index of the resource that was short.
-    pub resource: u8,
-    /// What was short.
-    pub reason: Reason,
-    /// Nanoseconds until the same request can be admitted if nobody else asks; `None` when it never can.
-    pub retry_after_ns: Option<u64>,
-}
-
-/// What a refused request was short of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The customer's own contract.
-    Contract,
-    /// The pool: all customers share the shortage.
-    Pool,
-    /// The request names a resource twice or one that does not exist, or a part of several demands is welcome.
-    Malformed,
-}
-
 /// What one request takes of one resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draw {
@@ -138,8 +29,8 @@ pub(super) struct Draw {
     pub(super) shadow: Amount,
     pub(super) pool: Amount,
     pub(super) emergency: Amount,
-    /// A burst credit lowered the floor.
-    pub(super) credit: bool,
+    /// The overflow that what was drawn below the tier's floor used up.
+    pub(super) credit: Amount,
 }
 
 /// Why a resource cannot be had.
@@ -207,6 +98,7 @@ impl Allocator {
             let bit = 1_u64 << (demand.resource % 64);
             let is_clear = named & bit == 0 && !(asker.partial && demands.len() != 1);
             named |= bit;
+            self.roll(asker.key, demand.resource, now);
             let quote = if is_clear { self.quote(asker, demand, now) } else { Err(MALFORMED) };
             match quote {
                 Ok(draw) => self.draws.push(draw),
@@ -217,17 +109,85 @@ impl Allocator {
     }
 
     /// What `demand` would take of its resource, without taking it.
-    fn quote(&mut self, asker: &Asker, demand: &Demand, now: Timestamp) -> Result<Draw, Shortage> {
-        let malformed = Shortage { reason: Reason::Malformed, retry_after_ns: None, can_wait: false };
-        let Some(slot) = self.keys.slot(asker.key, demand.resource) else { return Err(malformed) };
-        let Some(resource) = self.resources.get_mut(usize::from(demand.resource)) else {
-            return Err(malformed);
+    fn quote(&self, asker: &Asker, demand: &Demand, now: Timestamp) -> Result<Draw, Shortage> {
+        let Some(view) = self.view(asker, demand, now) else {
+            return Err(Shortage { reason: Reason::Malformed, retry_after_ns: None, can_wait: false });
         };
+        let View { resource, slot, cost, shadow, rest, floor, highest, left, .. } = view;
+        let within_contract = left >= cost;
+        let draw = Draw {
+            resource: demand.resource,
+            cost: demand.cost,
+            estimated: demand.estimated || resource.held,
+            shadow: Amount::ZERO,
+            pool: cost,
+            emergency: Amount::ZERO,
+            credit: Amount::ZERO,
+        };
+
+        // 1. Guaranteed: the shadow covers it, alone or together with the pool. The contract throttles only what the shadow
+        // does not cover. Pool first spares the shadow while the pool has enough for everybody.
+        let rest_is_allowed = left >= rest || (asker.borrows && view.has(rest, highest));
+        let is_mixed = shadow > Amount::ZERO && view.has(rest, floor) && rest_is_allowed;
+        if rest == Amount::ZERO || is_mixed {
+            let spares_shadow = self.policy.draw_order == DrawOrder::PoolFirst && view.has(cost, floor);
+            return Ok(if spares_shadow { draw } else { Draw { shadow, pool: rest, ..draw } });
+        }
+
+        // 2. Opportunistic: the pool above the tier's floor, which a burst credit lowers; beyond its contract only for who
+        // may borrow, and only while tokens are not scarce.
+        if view.has(cost, floor) && (within_contract || (asker.borrows && view.has(cost, highest))) {
+            return Ok(draw);
+        }
+        let below = view.below_floor();
+        if within_contract
+            && below > Amount::ZERO
+            && below <= view.credit(now)
+            && view.has(cost, Amount::ZERO)
+        {
+            let credit = below.out_of_permille(asker.credit_permille);
+            return Ok(Draw { credit, ..draw });
+        }
+
+        // 3. Emergency: for critical requests and tiers with access, up to a key's most per step.
+        if asker.has_emergency && resource.budget.shadow(EMERGENCY, now) >= rest {
+            let most = resource.emergency_use.most(resource.budget.reserved(EMERGENCY).1);
+            if resource.emergency_use.allows(asker.key, rest, most, self.policy.turn) {
+                return Ok(Draw { shadow, pool: Amount::ZERO, emergency: rest, ..draw });
+            }
+        }
+
+        // 4. Partial: whatever of it the steps above would grant.
+        let granted = if asker.partial { view.available() } else { 0 };
+        if granted > 0 {
+            let part = Amount::from_tokens(granted.min(demand.cost));
+            let shadow = shadow.min(part);
+            let pool = Amount(part.0 - shadow.0);
+            return Ok(Draw { cost: granted.min(demand.cost), shadow, pool, ..draw });
+        }
+
+        // 5. Wait: within the contract, when it comes soon enough and there is room. 6. Refuse, saying when.
+        let retry_after_ns = retry::earliest(&resource.budget, slot, &view.needs(), now);
+        let in_time = retry_after_ns.is_some_and(|nanos| nanos <= asker.max_wait_ns);
+        let can_wait =
+            within_contract && asker.max_wait_ns > 0 && in_time && self.waiting.has_room(asker.rank);
+        let reason = if within_contract { Reason::Pool } else { Reason::Contract };
+        Err(Shortage { reason, retry_after_ns, can_wait })
+    }
+
+    /// Brings a key's own shadow bucket to the current step, if the sweep has not yet.
+    fn roll(&mut self, key: u32, resource: u8, now: Timestamp) {
+        let own = self.keys.slot(key, resource).and_then(Slot::own_shadow);
+        if let Some((own, resource)) = own.zip(self.resources.get_mut(usize::from(resource))) {
+            resource.budget.roll(own, self.policy.turn, now);
+        }
+    }
+
+    /// Everything that matters for one demand; `None` when there is no such resource.
+    fn view<'a>(&'a self, asker: &'a Asker, demand: &Demand, now: Timestamp) -> Option<View<'a>> {
+        let slot = self.keys.slot(asker.key, demand.resource)?;
+        let resource = self.resources.get(usize::from(demand.resource))?;
         let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
-        resource.budget.roll(shadow_id, self.policy.turn, now);
-        let budget = &resource.budget;
-        let cost = Amount::from_tokens(demand.cost);
-        let shadow = Amount(budget.shadow(shadow_id, now).0.clamp(0, cost.0));
         // What waits with the same or a better priority is spoken for.
         let ahead = if self.waiting.is_empty() {
             Amount::ZERO
@@ -236,78 +196,25 @@ impl Allocator {
         } else {
             self.waiting.kept(demand.resource, asker.rank)
         };
-        let pool = Amount(budget.pool().0.saturating_sub(ahead.0));
+        let cost = Amount::from_tokens(demand.cost);
+        let shadow = Amount(resource.budget.shadow(shadow_id, now).0.clamp(0, cost.0));
         let (floor, highest) = resource.floors(asker);
-        let has = |taken: Amount, floor: Amount| pool.0.saturating_sub(taken.0) >= floor.0;
         let contract = resource.contract(slot, asker.tier);
-        let left = contract.map_or(Amount(i64::MAX), |contract| slot.standard.left(contract, now));
-        let within_contract = left >= cost;
-        let rest = Amount(cost.0 - shadow.0);
-        let draw = Draw {
-            resource: demand.resource,
-            cost: demand.cost,
-            estimated: demand.estimated || resource.held,
-            shadow: Amount::ZERO,
-            pool: cost,
-            emergency: Amount::ZERO,
-            credit: false,
-        };
-        let from_shadow = Draw { shadow, pool: rest, ..draw };
-        let spares_shadow = self.policy.draw_order == DrawOrder::PoolFirst && has(cost, floor);
-
-        // 1. Guaranteed: the shadow covers it, alone or together with the pool. The contract throttles only what the shadow
-        // does not cover.
-        let rest_is_allowed = left >= rest || (asker.borrows && has(rest, highest));
-        let is_mixed = shadow > Amount::ZERO && has(rest, floor) && rest_is_allowed;
-        if rest == Amount::ZERO || is_mixed {
-            return Ok(if spares_shadow { draw } else { from_shadow });
-        }
-
-        // 2. Opportunistic: the pool above the tier's floor, which a burst credit lowers; beyond its contract only for who
-        // may borrow, and only while tokens are not scarce.
-        if has(cost, floor) && (within_contract || (asker.borrows && has(cost, highest))) {
-            return Ok(draw);
-        }
-        if within_contract && asker.credit_permille > 0 && has(cost, lowered(floor, budget, slot, asker, now))
-        {
-            return Ok(Draw { credit: true, ..draw });
-        }
-
-        // 3. Emergency: for critical requests and tiers with access, up to a key's most per step.
-        if asker.has_emergency && budget.shadow(EMERGENCY, now) >= rest {
-            let most = resource.emergency_use.most(budget.reserved(EMERGENCY).1);
-            if resource.emergency_use.allows(asker.key, rest, most, self.policy.turn) {
-                return Ok(Draw { shadow, pool: Amount::ZERO, emergency: rest, ..draw });
-            }
-        }
-
-        // 4. Partial: whatever of it the steps above would grant.
-        if asker.partial {
-            let plenty = if asker.borrows { pool.0.saturating_sub(highest.0) } else { 0 };
-            let allowed = pool.0.saturating_sub(floor.0).min(left.0).max(plenty).max(0);
-            let granted = Amount(shadow.0.saturating_add(allowed)).floor_tokens().max(0) as u64;
-            if granted > 0 {
-                let part = Amount::from_tokens(granted.min(demand.cost));
-                let shadow = shadow.min(part);
-                return Ok(Draw {
-                    cost: granted.min(demand.cost),
-                    shadow,
-                    pool: Amount(part.0 - shadow.0),
-                    ..draw
-                });
-            }
-        }
-
-        // 5. Wait: within the contract, when it comes soon enough and there is room. 6. Refuse, saying when.
-        let floor = Amount(floor.0.saturating_add(ahead.0));
-        let highest = Amount(highest.0.saturating_add(ahead.0));
-        let needs = Needs { shadow: shadow_id, cost, floor, highest, contract, asker };
-        let retry_after_ns = retry::earliest(budget, slot, &needs, now);
-        let in_time = retry_after_ns.is_some_and(|nanos| nanos <= asker.max_wait_ns);
-        let can_wait =
-            within_contract && asker.max_wait_ns > 0 && in_time && self.waiting.has_room(asker.rank);
-        let reason = if within_contract { Reason::Pool } else { Reason::Contract };
-        Err(Shortage { reason, retry_after_ns, can_wait })
+        Some(View {
+            asker,
+            resource,
+            slot,
+            shadow_id,
+            cost,
+            shadow,
+            rest: Amount(cost.0 - shadow.0),
+            pool: Amount(resource.budget.pool().0.saturating_sub(ahead.0)),
+            ahead,
+            floor,
+            highest,
+            contract,
+            left: contract.map_or(Amount(i64::MAX), |contract| slot.standard.left(contract, now)),
+        })
     }
 
     /// Debits everything that was quoted.
@@ -332,8 +239,8 @@ impl Allocator {
                 resource.emergency_use.add(asker.key, draw.emergency, self.policy.turn);
                 source = Source::Emergency;
             }
-            if draw.credit {
-                budget.spend_unused(shadow_id, now);
+            if draw.credit > Amount::ZERO {
+                budget.spend_credit(shadow_id, draw.credit, now);
             }
             estimates += u32::from(draw.estimated);
         }
@@ -392,17 +299,71 @@ fn later(first: Option<(u8, Shortage)>, second: (u8, Shortage)) -> (u8, Shortage
     (resource, Shortage { can_wait, ..shortage })
 }
 
-/// The floor less the burst credit of a key: a part of what its reservation has overflowed since it was last used.
-fn lowered(floor: Amount, budget: &Budget, slot: &Slot, asker: &Asker, now: Timestamp) -> Amount {
-    let unused = slot.own_shadow().map_or(Amount::ZERO, |id| budget.unused(id, now));
-    Amount((floor.0 - unused.0 / 1000 * i64::from(asker.credit_permille)).max(0).min(floor.0))
+/// One demand of one asker at one instant.
+struct View<'a> {
+    asker: &'a Asker,
+    resource: &'a ResourceState,
+    slot: &'a Slot,
+    shadow_id: ShadowId,
+    cost: Amount,
+    /// What the shadow bucket has of the cost, and what is left of it then.
+    shadow: Amount,
+    rest: Amount,
+    /// The pool without what is spoken for, and how much that is.
+    pool: Amount,
+    ahead: Amount,
+    /// What the asker leaves in the pool, and what anybody leaves.
+    floor: Amount,
+    highest: Amount,
+    contract: Option<(Rate, Amount)>,
+    /// What the contract leaves.
+    left: Amount,
+}
+
+impl View<'_> {
+    /// Whether the pool is not below `floor` once `taken` is gone.
+    const fn has(&self, taken: Amount, floor: Amount) -> bool {
+        self.pool.0.saturating_sub(taken.0) >= floor.0
+    }
+
+    /// How much of the cost the pool would pay from below the floor.
+    fn below_floor(&self) -> Amount {
+        let left = self.pool.0.saturating_sub(self.cost.0);
+        Amount(self.floor.0.saturating_sub(left).clamp(0, self.cost.0))
+    }
+
+    /// Burst credit: a part of what the key's reservation has overflowed and not got back.
+    fn credit(&self, now: Timestamp) -> Amount {
+        let own = if self.asker.credit_permille > 0 { self.slot.own_shadow() } else { None };
+        own.map_or(Amount::ZERO, |id| {
+            self.resource.budget.credit(id, now).permille(self.asker.credit_permille)
+        })
+    }
+
+    /// Whole tokens that guaranteed and opportunistic steps would grant.
+    fn available(&self) -> u64 {
+        let plenty = if self.asker.borrows { self.pool.0.saturating_sub(self.highest.0) } else { 0 };
+        let allowed = self.pool.0.saturating_sub(self.floor.0).min(self.left.0).max(plenty).max(0);
+        Amount(self.shadow.0.saturating_add(allowed)).floor_tokens().max(0) as u64
+    }
+
+    const fn needs(&self) -> Needs<'_> {
+        Needs {
+            shadow: self.shadow_id,
+            cost: self.cost,
+            floor: Amount(self.floor.0.saturating_add(self.ahead.0)),
+            highest: Amount(self.highest.0.saturating_add(self.ahead.0)),
+            contract: self.contract,
+            asker: self.asker,
+        }
+    }
 }
 
 impl ResourceState {
     /// The pool levels that the asker leaves to better tiers, and that any tier leaves.
     pub(super) fn floors(&self, asker: &Asker) -> (Amount, Amount) {
-        let cap = self.budget.pool_cap().0.max(0);
-        let part = |permille: u16| Amount(cap / 1000 * i64::from(permille));
+        let cap = self.budget.pool_cap().max(Amount::ZERO);
+        let part = |permille: u16| cap.permille(permille);
         let highest = part(self.highest_floor_permille);
         let own = self.floors_permille.get(usize::from(asker.tier)).copied().unwrap_or(0);
         match asker.class {

@@ -27,8 +27,8 @@ impl EmergencyUse {
     }
 
     /// The most that a key may draw in a step.
-    pub(super) fn most(&self, depth: Amount) -> Amount {
-        Amount(depth.0 / 1000 * i64::from(self.key_permille))
+    pub(super) const fn most(&self, depth: Amount) -> Amount {
+        depth.permille(self.key_permille)
     }
 
     /// Whether a key may draw `amount` more, up to `most`.

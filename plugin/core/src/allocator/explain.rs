@@ -5,12 +5,10 @@ use alloc::{string::String, vec::Vec};
 use serde::Serialize;
 
 use super::{
-    Allocator, Class, Demand, ResourceState, TableState,
-    budget::EMERGENCY,
-    decide::{Asker, Refusal},
+    Allocator, Class, Demand, Refusal, ResourceState, TableState, budget::EMERGENCY, decide::Asker,
     keys::Slot,
 };
-use crate::units::{Amount, KeyHash, Rate, Timestamp};
+use crate::units::{Amount, KeyHash, Timestamp};
 
 /// Where a key stands, for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -168,12 +166,12 @@ impl ResourceState {
         ResourceExplanation {
             resource: self.name.clone(),
             standard_left: left.map(Amount::as_f64),
-            contract: contract.map(|(rate, burst)| (per_s(rate), burst.as_f64())),
+            contract: contract.map(|(rate, burst)| (rate.per_s(), burst.as_f64())),
             owns_reservation: slot.own_shadow().is_some(),
             reserved_left: shadow.as_f64(),
-            reserved_rate: per_s(rate),
+            reserved_rate: rate.per_s(),
             reserved_depth: depth.as_f64(),
-            forecast: forecast.map(|(low, high)| (per_s(low), per_s(high))),
+            forecast: forecast.map(|(low, high)| (low.per_s(), high.per_s())),
             contended: slot.own_shadow().is_some_and(|own| self.contention.is_sustained(own)),
             pool: (budget.pool().as_f64(), budget.pool_cap().as_f64()),
             floor: floor.as_f64(),
@@ -182,8 +180,4 @@ impl ResourceState {
             available_now: Amount(shadow.0.max(0).saturating_add(from_pool)).as_f64(),
         }
     }
-}
-
-fn per_s(rate: Rate) -> f64 {
-    rate.over(1_000_000_000).as_f64()
 }

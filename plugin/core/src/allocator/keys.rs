@@ -23,9 +23,11 @@ const CHANCES: usize = 8;
 const MAX_NAME: usize = 256;
 const NONE: u32 = u32::MAX;
 
-/// One key.
+/// One key, with its first resource beside it: both are touched by every request, and lie in one cache line.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Entry {
+    first: Slot,
     pub(super) hash: KeyHash,
     /// Index of its name; [`NONE`] until the key's first request.
     name: u32,
@@ -139,6 +141,7 @@ pub(super) struct Keys {
     /// Entries by hash.
     index: HashTable<u32>,
     entries: Vec<Entry>,
+    /// All resources but the first, `width` of each key.
     slots: Vec<Slot>,
     names: Vec<Box<[u8]>>,
     free_names: Vec<u32>,
@@ -155,7 +158,7 @@ impl Keys {
             slots: Vec::new(),
             names: Vec::new(),
             free_names: Vec::new(),
-            width: resources,
+            width: resources.saturating_sub(1),
             unknown: VecDeque::new(),
             max_unknown: max_unknown as usize,
         };
@@ -177,11 +180,19 @@ impl Keys {
     }
 
     pub(super) fn slot(&self, key: u32, resource: u8) -> Option<&Slot> {
-        self.slots.get(key as usize * self.width + usize::from(resource))
+        match usize::from(resource).checked_sub(1) {
+            None => self.entries.get(key as usize).map(|entry| &entry.first),
+            Some(other) if other < self.width => self.slots.get(key as usize * self.width + other),
+            Some(_) => None,
+        }
     }
 
     pub(super) fn slot_mut(&mut self, key: u32, resource: u8) -> Option<&mut Slot> {
-        self.slots.get_mut(key as usize * self.width + usize::from(resource))
+        match usize::from(resource).checked_sub(1) {
+            None => self.entries.get_mut(key as usize).map(|entry| &mut entry.first),
+            Some(other) if other < self.width => self.slots.get_mut(key as usize * self.width + other),
+            Some(_) => None,
+        }
     }
 
     pub(super) fn find(&self, hash: KeyHash) -> Option<u32> {
@@ -207,14 +218,6 @@ impl Keys {
             Some(slot) => *slot = kept,
             None => self.names.push(kept),
         }
-    }
-
-    /// Makes room for `more` keys at once.
-    pub(super) fn reserve(&mut self, more: usize) {
-        let entries = &self.entries;
-        self.index.reserve(more, |key| entries.get(*key as usize).map_or(0, |entry| entry.hash.0));
-        self.entries.reserve(more);
-        self.slots.reserve(more * self.width);
     }
 
     /// Adds a key that a table names.
@@ -294,6 +297,15 @@ impl Keys {
 
 impl Entry {
     const fn new(hash: KeyHash) -> Self {
-        Self { hash, name: NONE, outstanding: 0, tier: 0, generation: 0, known: false, unreported: false }
+        Self {
+            first: Slot::EMPTY,
+            hash,
+            name: NONE,
+            outstanding: 0,
+            tier: 0,
+            generation: 0,
+            known: false,
+            unreported: false,
+        }
     }
 }

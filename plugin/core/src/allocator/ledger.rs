@@ -4,7 +4,11 @@ use alloc::{string::String, vec::Vec};
 
 use hashbrown::HashMap;
 
-use super::{contention::Window, keys::Keys};
+use super::{
+    ResourceState,
+    contention::Window,
+    keys::{Keys, Slot},
+};
 use crate::{
     report::{Record, Report, Wish},
     table::MAX_RESOURCES,
@@ -61,12 +65,8 @@ impl Ledger {
         }
     }
 
-    /// The current window.
-    pub(super) const fn window(&self) -> Window {
-        Window {
-            number: (self.window_start_ms / self.interval_ms) as u32,
-            length_ns: self.interval_ms * NANOS_PER_MILLI,
-        }
+    const fn window_at(&self, start_ms: u64) -> Window {
+        Window { number: (start_ms / self.interval_ms) as u32, length_ns: self.interval_ms * NANOS_PER_MILLI }
     }
 
     /// The record of a key on a resource in the current window; `hint` is where it was last.
@@ -96,12 +96,13 @@ impl Ledger {
         }
     }
 
-    /// Everything counted since the last call; `None` when that is nothing.
+    /// Everything counted since the last call; `None` when that is nothing. What went beyond the forecasts is counted now,
+    /// not with each request.
     pub(super) fn take(
         &mut self,
         boot: u64,
         table_epoch: u64,
-        resources: Vec<String>,
+        resources: &mut [ResourceState],
         keys: &mut Keys,
     ) -> Option<Report> {
         if self.records.is_empty() {
@@ -114,6 +115,12 @@ impl Ledger {
         let mut names = Vec::new();
         for record in &mut records {
             let entry = record.key;
+            let own = keys.slot(entry, record.resource).and_then(Slot::own_shadow);
+            if let Some((own, resource)) = own.zip(resources.get_mut(usize::from(record.resource))) {
+                let window = self.window_at(record.window_start_ms);
+                record.usage.beyond = resource.contention.ask(own, record.usage.offered, window);
+                record.contended = resource.contention.is_sustained(own);
+            }
             record.key = *positions.entry(entry).or_insert_with(|| {
                 names.push(String::from_utf8_lossy(keys.name(entry)).into_owned());
                 (names.len() - 1) as u32
@@ -128,7 +135,7 @@ impl Ledger {
             seq: self.seq,
             table_epoch,
             dropped: self.dropped,
-            resources,
+            resources: resources.iter().map(|resource| resource.name.clone()).collect(),
             keys: names,
             records,
             wishes: wishes.into_iter().filter(|wish| wish.refused > 0 || wish.delayed > 0).collect(),

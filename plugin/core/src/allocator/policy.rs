@@ -45,8 +45,8 @@ pub(super) struct Policy {
     /// From when until when the current step is current.
     step_from: Timestamp,
     step_until: Timestamp,
-    /// How many shadow buckets of each resource have been brought to the current step by the sweep.
-    pub(super) swept: usize,
+    /// How many shadow buckets of each resource the sweep has brought to the current step; `None` once it is through.
+    pub(super) swept: Option<u32>,
 }
 
 /// A tier of the table in force.
@@ -98,7 +98,7 @@ impl Policy {
             valid_until: Timestamp::default(),
             step_from: Timestamp::default(),
             step_until: Timestamp::from_nanos(u64::MAX),
-            swept: 0,
+            swept: None,
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Outstanding {
     pub(super) draw: Draw,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Cell {
     generation: u32,
     outstanding: Option<Outstanding>,
@@ -35,7 +35,7 @@ struct Cell {
 }
 
 /// All receipts that are not settled yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Receipts {
     cells: Vec<Cell>,
     free: Vec<u32>,

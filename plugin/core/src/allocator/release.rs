@@ -1,8 +1,8 @@
 //! The queue from the allocator's side: who gets in, who goes next, who gives up.
 
 use super::{
-    Allocator, Decision, Demand, Refusal,
-    decide::{Asker, DRAIN_PER_REQUEST, Shortage, Waiting},
+    Allocator, Decision, Demand, Refusal, Waiting,
+    decide::{Asker, DRAIN_PER_REQUEST, Shortage},
     waiting::{Ticket, Waiter},
 };
 use crate::units::Timestamp;
@@ -22,7 +22,7 @@ impl Allocator {
             if self.quote_all(&asker, waiter.demands(), now).is_ok() {
                 self.leave(ticket, true);
                 let admission = self.commit(&asker, now);
-                self.count_admitted(&asker, waiter.demands(), Some(now.since(waiter.since)));
+                self.count_released(&asker, waiter.demands(), now.since(waiter.since));
                 return Some((ticket, Decision::Admit(admission)));
             }
         }
@@ -36,7 +36,7 @@ impl Allocator {
             // Not first in its queue, but its reservation has filled up meanwhile.
             Ok(()) => {
                 let admission = self.commit(&asker, now);
-                self.count_admitted(&asker, waiter.demands(), Some(now.since(waiter.since)));
+                self.count_released(&asker, waiter.demands(), now.since(waiter.since));
                 Decision::Admit(admission)
             }
             Err((resource, Shortage { reason, retry_after_ns, .. })) => {

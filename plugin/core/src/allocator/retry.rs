@@ -1,7 +1,8 @@
 //! The earliest time at which a refused request would be admitted if nobody else asked.
 //!
-//! Exact within the current step while few reservations are filling up (see `budget/earliest`), else a time at which it certainly is; burst
-//! credit, whose growth nobody should wait for, is left out.
+//! Exact within the current step while few reservations are filling up (see `budget/earliest`), to the millisecond or two
+//! in which it is noticed that one is full; else a time at which it certainly is. Never too early. Burst credit, whose
+//! growth nobody should wait for, is left out.
 
 use super::{
     budget::{Budget, EMERGENCY, ShadowId},

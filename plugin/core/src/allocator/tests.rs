@@ -1,6 +1,9 @@
 //! Invariants of the allocator, by their ids in ARCHITECTURE.md, and the cases that made them necessary.
 
 mod invariants;
+mod order;
+mod queue;
+mod retry;
 mod scenarios;
 
 use alloc::{string::String, vec, vec::Vec};

@@ -9,7 +9,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 
 use hashbrown::HashMap;
 
-use super::decide::{Asker, Class, Demand};
+use super::{Class, Demand, decide::Asker};
 use crate::{
     table::{MAX_RESOURCES, MAX_TIERS},
     units::{Amount, Timestamp},
@@ -237,6 +237,3 @@ impl Waiting {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -99,7 +99,7 @@ pub enum TableError {
 }
 
 /// Checks a table, its keys one by one; the first broken rule is the error.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Checker {
     tiers: usize,
     /// What is reserved, by resource and step.

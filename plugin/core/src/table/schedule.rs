@@ -54,7 +54,38 @@ pub struct Schedule {
     /// The highest rate and the greatest depth of all steps.
     peak: Reservation,
     /// Rate and depth of each step in turn, as [`part`] reads them.
+    #[serde(with = "bytes")]
     codes: Vec<u8>,
+}
+
+/// Bytes as one piece, not one by one.
+mod bytes {
+    use alloc::vec::Vec;
+    use core::fmt;
+
+    use serde::{Deserializer, Serializer, de::Visitor};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_bytes(Bytes)
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+    }
 }
 
 impl Schedule {
@@ -154,8 +185,6 @@ fn code(peak: u64, value: u64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -202,7 +231,7 @@ mod tests {
             let parts: Vec<u64> = (0..=u8::MAX).map(|code| part(peak, code)).collect();
             prop_assert!(parts.is_sorted());
             prop_assert_eq!(parts.last(), Some(&peak));
-            let codes = vec![code(peak, 0), code(peak, peak / 2), code(peak, peak)];
+            let codes = [code(peak, 0), code(peak, peak / 2), code(peak, peak)];
             prop_assert!(codes.is_sorted());
         }
     }
