@@ -17,7 +17,7 @@ pub use check::{MAX_KEYS, MAX_RESOURCES, MAX_STEPS, MAX_TIERS, TableError};
 pub use delta::Baseline;
 pub(crate) use reader::Reader;
 pub use schedule::Schedule;
-pub(crate) use schedule::part;
+pub(crate) use schedule::{code, part};
 
 use crate::{
     units::{KeyHash, MicroRate, Share},

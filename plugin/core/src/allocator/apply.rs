@@ -319,10 +319,11 @@ impl ResourceState {
     fn set_floors(&mut self, policy: &Policy) {
         let step = policy.step().map(usize::from);
         let planned = |floors: &Vec<u16>| floors.get(step?).copied();
-        let floors = policy.tiers.iter().enumerate().map(|(tier, state)| {
-            self.floor_steps.get(tier).and_then(planned).unwrap_or(state.floor_permille)
-        });
-        self.floors_permille = floors.collect();
+        self.floors_permille.clear();
+        for (tier, state) in policy.tiers.iter().enumerate() {
+            let floor = self.floor_steps.get(tier).and_then(planned).unwrap_or(state.floor_permille);
+            self.floors_permille.push(floor);
+        }
         self.highest_floor_permille = self.floors_permille.iter().copied().max().unwrap_or(0);
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{budget::ShadowId, packed::Packed};
 use crate::{
-    table::Forecast,
+    table::{Forecast, code, part},
     units::{Amount, Rate},
 };
 
@@ -15,7 +15,7 @@ const SUSTAINED_WINDOWS: u8 = 3;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     /// Counts windows; comes round.
-    pub(super) number: u32,
+    pub(super) number: u16,
     pub(super) length_ns: u64,
 }
 
@@ -27,11 +27,12 @@ pub(super) struct Contention {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Owner {
-    low: Packed,
+    /// The upper end of the forecast, and the lower as a part of it.
     high: Packed,
+    low: u8,
     /// Tokens asked for in the window with this number.
     asked: u32,
-    window: u32,
+    window: u16,
     /// Windows in a row that went beyond the forecast.
     streak: u8,
 }
@@ -44,8 +45,8 @@ impl Contention {
             self.owners.resize(index + 1, Owner::default());
         }
         let Some(owner) = self.owners.get_mut(index) else { return };
-        owner.low = Packed::of_rate(Rate::from_micro_per_s(forecast.low));
         owner.high = Packed::of_rate(Rate::from_micro_per_s(forecast.high));
+        owner.low = code(forecast.high.0, forecast.low.0);
     }
 
     /// Forgets an owner whose shadow bucket has been given up.
@@ -81,7 +82,8 @@ impl Contention {
     /// The forecast of an owner, as rates.
     pub(super) fn forecast(&self, owner: ShadowId) -> Option<(Rate, Rate)> {
         let owner = self.owners.get(owner as usize).filter(|owner| owner.high != Packed::ZERO)?;
-        Some((owner.low.rate(), owner.high.rate()))
+        let high = owner.high.rate();
+        Some((Rate(part(high.0, owner.low)), high))
     }
 }
 

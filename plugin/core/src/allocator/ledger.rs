@@ -66,7 +66,7 @@ impl Ledger {
     }
 
     const fn window_at(&self, start_ms: u64) -> Window {
-        Window { number: (start_ms / self.interval_ms) as u32, length_ns: self.interval_ms * NANOS_PER_MILLI }
+        Window { number: (start_ms / self.interval_ms) as u16, length_ns: self.interval_ms * NANOS_PER_MILLI }
     }
 
     /// The record of a key on a resource in the current window; `hint` is where it was last.

@@ -3,6 +3,7 @@
 mod invariants;
 mod order;
 mod queue;
+mod reference;
 mod retry;
 mod scenarios;
 

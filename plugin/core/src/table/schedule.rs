@@ -165,7 +165,7 @@ pub(crate) fn part(peak: u64, code: u8) -> u64 {
 }
 
 /// The greatest code whose part of `peak` is not more than `value`.
-fn code(peak: u64, value: u64) -> u8 {
+pub(crate) fn code(peak: u64, value: u64) -> u8 {
     if value >= peak {
         return if peak == 0 { 0 } else { u8::MAX };
     }

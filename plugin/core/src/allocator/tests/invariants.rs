@@ -4,13 +4,21 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What an asker puts up with.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    AllAtOnce,
+    Waits,
+    TakesLess,
+}
+
 /// What may happen next in a random run.
 #[derive(Clone, Debug)]
 enum Event {
     /// Time goes on.
     Wait(u64),
     /// A request of key 0..6 (beyond the table's keys: unknown) with a cost and a class.
-    Ask { key: usize, cost: u64, class: u8, estimated: bool },
+    Ask { key: usize, cost: u64, class: u8, estimated: bool, manner: Manner },
     /// Settles the oldest open receipt with this actual cost.
     Settle(u64),
     /// A new table: reservations of the table's four keys as (rate, depth) parts of the whole, in percent.
@@ -20,12 +28,13 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let parts = prop::array::uniform4((0_u8..25, 0_u8..25));
+    let parts = prop::array::uniform4((0_u8..23, 0_u8..23));
+    let manner = prop_oneof![Just(Manner::AllAtOnce), Just(Manner::Waits), Just(Manner::TakesLess)];
     let event = prop_oneof![
         4 => (0_u64..400_000_000).prop_map(Event::Wait),
         1 => (0_u64..5 * SECOND).prop_map(Event::Wait),
-        10 => (0_usize..6, 0_u64..30, 0_u8..3, any::<bool>())
-            .prop_map(|(key, cost, class, estimated)| Event::Ask { key, cost, class, estimated }),
+        10 => (0_usize..6, 0_u64..30, 0_u8..3, any::<bool>(), manner)
+            .prop_map(|(key, cost, class, estimated, manner)| Event::Ask { key, cost, class, estimated, manner }),
         3 => (0_u64..60).prop_map(Event::Settle),
         1 => (parts, 1_u16..5).prop_map(|(parts, steps)| Event::Push { parts, steps }),
         1 => Just(Event::Tick),
@@ -49,6 +58,12 @@ fn pushed(
     table.starts_at_ms = now.millis();
     table.valid_until_ms = now.millis() + 1_000 * u64::from(steps) + 500;
     table.draw_order = order;
+    for tier in &mut table.tiers {
+        (tier.max_delay_ms, tier.credit_permille) = (400, 500);
+    }
+    (table.tiers[1].priority, table.tiers[0].emergency) = (1, true);
+    table.resources[0].emergency = Schedule::constant(reservation(per_s * 0.05, BURST / 20), steps);
+    table.resources[0].emergency_key_permille = 600;
     for (name, (rate, depth)) in NAMES.iter().zip(parts) {
         let mut key =
             key(name, u8::from(*rate > 12), contract(per_s / 2.0, BURST), reservation(1.0, 1), steps);
@@ -76,27 +91,40 @@ fn conserve(per_s: f64, order: DrawOrder, events: &[Event]) -> Result<(), TestCa
     let mut epoch = 0;
     // Level of the one bucket that all of it must fit into, in tokens; it may not fall below zero.
     let mut level = BURST as f64;
+    let mut waiting = std::collections::HashMap::new();
     for event in events {
+        while let Some((ticket, decision)) = allocator.release(now) {
+            let cost: u64 = waiting.remove(&ticket).unwrap();
+            let Decision::Admit(admission) = decision else { continue };
+            level -= cost as f64;
+            prop_assert!(level > -1e-3, "{level} tokens over after releasing {cost}");
+            open.extend(admission.receipt.map(|receipt| (receipt, cost)));
+        }
         match event {
             Event::Wait(nanos) => {
                 now = now.plus(*nanos);
                 level = (level + per_s * *nanos as f64 / SECOND as f64).min(BURST as f64);
             }
-            Event::Ask { key, cost, class: number, estimated } => {
+            Event::Ask { key, cost, class: number, estimated, manner } => {
                 let demands = [Demand { resource: 0, cost: *cost, estimated: *estimated }];
-                let name = NAMES[*key].as_bytes();
                 let request = Request {
-                    key: name,
+                    key: NAMES[*key].as_bytes(),
                     class: class(*number),
                     demands: &demands,
-                    may_wait: false,
-                    partial: false,
+                    may_wait: matches!(manner, Manner::Waits),
+                    partial: matches!(manner, Manner::TakesLess),
                 };
-                let Decision::Admit(admission) = allocator.decide(&request, now) else { continue };
-                level -= *cost as f64;
-                prop_assert!(level > -1e-3, "{level} tokens over after admitting {cost}");
-                if let Some(receipt) = admission.receipt {
-                    open.push_back((receipt, *cost));
+                match allocator.decide(&request, now) {
+                    Decision::Admit(admission) => {
+                        prop_assert!(admission.granted <= *cost);
+                        level -= admission.granted as f64;
+                        prop_assert!(level > -1e-3, "{level} tokens over after admitting {cost}");
+                        open.extend(admission.receipt.map(|receipt| (receipt, admission.granted)));
+                    }
+                    Decision::Wait(ticket) => {
+                        waiting.insert(ticket.ticket, *cost);
+                    }
+                    Decision::Refuse(_) => {}
                 }
             }
             Event::Settle(actual) => {
@@ -132,7 +160,7 @@ proptest! {
             .iter()
             .map(|event| match event {
                 Event::Ask { key, class, estimated: true, .. } =>
-                    Event::Ask { key: *key, cost: 29, class: *class, estimated: true },
+                    Event::Ask { key: *key, cost: 29, class: *class, estimated: true, manner: Manner::Waits },
                 event => event.clone(),
             })
             .collect();
@@ -184,6 +212,39 @@ proptest! {
             } else if level >= cost as f64 + 1e-3 {
                 prop_assert!(admitted(&ask(&mut allocator, "a", cost, now)), "{level} reserved, {cost} refused");
                 level -= cost as f64;
+            }
+        }
+    }
+
+    /// In the instant in which somebody within contract is refused, nobody of a worse tier gets as much from the pool,
+    /// and nobody is refused what the pool has above every floor.
+    #[test]
+    fn priority_and_work_conservation_hold_in_every_instant(
+        events in prop::collection::vec((0_usize..2, 1_u64..30, 0_u64..80_000_000), 20..200),
+        floors in (0_u16..200, 200_u16..600),
+    ) {
+        let mut allocator = allocator(100.0, BURST);
+        let mut table = table(100.0, BURST, 60);
+        (table.tiers[0].floor_permille, table.tiers[1].floor_permille) = floors;
+        table.keys.push(key("gold", 0, None, reservation(10.0, 10), 60));
+        table.keys.push(key("bronze", 1, None, reservation(10.0, 10), 60));
+        allocator.apply(&table.encode(), start()).unwrap();
+        let mut now = start();
+        for (who, cost, wait) in events {
+            now = now.plus(wait);
+            let name = ["gold", "bronze"][who];
+            let before = allocator.explain(name.as_bytes(), now).resources[0].clone();
+            let decision = ask(&mut allocator, name, cost, now);
+            if let Decision::Refuse(refusal) = &decision {
+                prop_assert_eq!(refusal.reason, Reason::Pool);
+                let highest = f64::from(floors.1) / 1000.0 * before.pool.1;
+                prop_assert!(before.pool.0 - (cost as f64) < highest + 1e-3, "{before:?} refused {cost}");
+                prop_assert!((cost as f64) > before.available_now - 1e-3, "{before:?} refused {cost}");
+            }
+            if who == 0 && !admitted(&decision) {
+                let worse = ask(&mut allocator, "bronze", cost, now);
+                let took_pool_only = matches!(&worse, Decision::Admit(admission) if admission.source == Source::Opportunistic);
+                prop_assert!(!took_pool_only, "bronze got {cost} that gold was refused");
             }
         }
     }
