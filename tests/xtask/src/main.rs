@@ -4,6 +4,7 @@
 //! into `target/`, so that a fresh machine needs no instructions. Nothing but cargo's own output is built in release
 //! mode: these commands are for the inner loop.
 
+mod bench;
 mod ci;
 mod demo;
 mod layout;
@@ -43,6 +44,12 @@ enum Command {
     Test {
         #[command(flatten)]
         passed: Passed,
+    },
+    /// Measure a suite (core) against its budgets, with peers in the same run
+    Bench {
+        /// The suite
+        #[arg(default_value = "core")]
+        suite: String,
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
@@ -91,6 +98,7 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
         Command::Test { passed } => test::test(&layout, &passed.into_typed()),
+        Command::Bench { suite } => bench::bench(&layout, &suite),
         Command::Tidy => tidy::tidy(&layout, &subcommands()),
         Command::Ci => ci::ci(&layout),
     }

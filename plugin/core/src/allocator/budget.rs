@@ -127,6 +127,9 @@ impl Shadow {
 impl Budget {
     /// A budget without reservations, full: exactly the bucket (`capacity`, `burst`).
     pub(super) fn new(capacity: Rate, burst: Amount, now: Timestamp) -> Self {
+        // Room that grows by doubling stays close to what is used when it begins with a power of two.
+        let mut shadows = Vec::with_capacity(FIXED.next_power_of_two());
+        shadows.resize(FIXED, Shadow::new(now));
         Self {
             capacity,
             burst,
@@ -135,7 +138,7 @@ impl Budget {
             pool_full_at: now,
             pool_rate: i128::from(capacity.0),
             reserved_depth: 0,
-            shadows: alloc::vec![Shadow::new(now); FIXED],
+            shadows,
             free: Vec::new(),
             calendar: Calendar::new(now, FIXED),
             codes: Vec::new(),

@@ -41,7 +41,7 @@ impl Calendar {
         let mut calendar = Self {
             heads: alloc::vec![NONE; SLOTS as usize].into_boxed_slice(),
             occupied: [0; WORDS],
-            links: Vec::new(),
+            links: Vec::with_capacity(ids.next_power_of_two()),
             cursor: now.nanos() >> TICK_SHIFT,
         };
         calendar.grow(ids);

@@ -42,6 +42,9 @@ impl Contention {
     pub(super) fn expect(&mut self, owner: ShadowId, forecast: Forecast) {
         let index = owner as usize;
         if self.owners.len() <= index {
+            if self.owners.capacity() == 0 {
+                self.owners.reserve((index + 1).next_power_of_two());
+            }
             self.owners.resize(index + 1, Owner::default());
         }
         let Some(owner) = self.owners.get_mut(index) else { return };

@@ -1,5 +1,7 @@
 //! What a table reserves in each of its steps, for every shadow bucket, and moving from one to the next.
 
+use alloc::vec::Vec;
+
 use super::{Budget, ShadowId};
 use crate::{
     allocator::{packed::Packed, policy::Turn},
@@ -13,7 +15,8 @@ impl Budget {
         let stride = usize::from(steps) * 2;
         if stride != self.stride {
             self.stride = stride;
-            self.codes = alloc::vec![0; self.shadows.len() * stride];
+            self.codes = Vec::with_capacity(self.shadows.capacity() * stride);
+            self.codes.resize(self.shadows.len() * stride, 0);
         }
     }
 

@@ -1,0 +1,114 @@
+//! `cargo xtask bench core`: measures, sets each figure beside its budget and its peer of the same run, and writes
+//! JSON rows to `target/bench/`.
+
+mod rows;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::{layout::Layout, run};
+use rows::{CORE, Row, Source};
+
+/// What was measured for one row.
+struct Measured {
+    row: &'static Row,
+    figure: f64,
+    peer: Option<f64>,
+}
+
+impl Measured {
+    fn met(&self) -> bool {
+        self.figure <= self.row.budget
+    }
+}
+
+/// Runs the benches of a suite and prints the table. A budget that is not met is shown, it is no failure: machines
+/// differ, and so do ratios to the peer.
+pub(crate) fn bench(layout: &Layout, suite: &str) -> Result<()> {
+    if suite != "core" {
+        bail!("there is no suite `{suite}`; the suites are: core");
+    }
+    run::run(run::cargo().current_dir(layout.root()).args(["bench", "-p", "tidegate-core"]))?;
+    let memory = run::capture(run::cargo().current_dir(layout.root()).args([
+        "test",
+        "-q",
+        "--release",
+        "-p",
+        "tidegate-core",
+        "--test",
+        "memory",
+        "--",
+        "--nocapture",
+    ]))?;
+    let measured: Result<Vec<Measured>> = CORE.iter().map(|row| measure(layout, row, &memory)).collect();
+    let measured = measured?;
+    println!("\n{:<52} {:>10} {:>10} {:>10} {:>7}  ", "core", "figure", "budget", "peer", "ratio");
+    measured.iter().for_each(print);
+    let path = layout.target().join("bench").join("core.json");
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let rows: Vec<Value> = measured.iter().map(to_json).collect();
+    fs::write(&path, serde_json::to_string_pretty(&rows)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("\nthe peer is governor's keyed limiter, in the same run; rows written to {}", path.display());
+    Ok(())
+}
+
+fn measure(layout: &Layout, row: &'static Row, memory: &str) -> Result<Measured> {
+    let figure = match row.source {
+        Source::Criterion(id) => median_ns(layout, id)? * row.per_ns,
+        Source::Memory(unit) => before(memory, unit)?,
+    };
+    let peer = row.peer.map(|id| median_ns(layout, id)).transpose()?.map(|peer| peer * row.per_ns);
+    Ok(Measured { row, figure, peer })
+}
+
+/// The median that criterion has just written for a bench.
+fn median_ns(layout: &Layout, id: &str) -> Result<f64> {
+    let path = layout.target().join("criterion").join(id).join("new/estimates.json");
+    let text = fs::read_to_string(&path).with_context(|| missing(id, &path))?;
+    let estimates: Value =
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    estimates["median"]["point_estimate"].as_f64().with_context(|| missing(id, &path))
+}
+
+fn missing(id: &str, path: &Path) -> String {
+    format!("the bench `{id}` has left no figure in {}", path.display())
+}
+
+/// The number before `unit` in what a test printed.
+fn before(text: &str, unit: &str) -> Result<f64> {
+    let (head, _) = text.split_once(unit).with_context(|| format!("nothing was printed about `{unit}`"))?;
+    let word = head.split_whitespace().last().unwrap_or_default();
+    word.parse().with_context(|| format!("`{word}` before `{unit}` is no number"))
+}
+
+fn print(measured: &Measured) {
+    let row = measured.row;
+    let number = |value: f64| {
+        if value < 10.0 { format!("{value:.2} {}", row.unit) } else { format!("{value:.0} {}", row.unit) }
+    };
+    let peer = measured.peer.map_or_else(|| "-".to_owned(), number);
+    let ratio = measured.peer.map_or_else(|| "-".to_owned(), |peer| format!("{:.2}", measured.figure / peer));
+    let verdict = if measured.met() { "met" } else { "NOT MET" };
+    println!(
+        "{:<52} {:>10} {:>10} {peer:>10} {ratio:>7}  {verdict}",
+        row.what,
+        number(measured.figure),
+        number(row.budget)
+    );
+}
+
+fn to_json(measured: &Measured) -> Value {
+    json!({
+        "id": measured.row.what,
+        "figure": measured.figure,
+        "unit": measured.row.unit,
+        "budget": measured.row.budget,
+        "peer": measured.peer,
+        "met": measured.met(),
+    })
+}
