@@ -9,6 +9,8 @@ mod demo;
 mod layout;
 mod run;
 mod setup;
+mod soak;
+mod stages;
 mod test;
 mod tidy;
 
@@ -46,6 +48,8 @@ enum Command {
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
+    /// Property tests, fuzzing and conformance tests, run long
+    Soak,
     /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,
 }
@@ -92,6 +96,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
         Command::Test { passed } => test::test(&layout, &passed.into_typed()),
         Command::Tidy => tidy::tidy(&layout, &subcommands()),
+        Command::Soak => soak::soak(&layout),
         Command::Ci => ci::ci(&layout),
     }
 }
