@@ -13,15 +13,15 @@ pub enum Event {
     SetUp(SetUp),
     /// Another set-up whose reports go on where the last one's end.
     Succeed(SetUp),
-    /// Time goes on by so many nanoseconds.
-    Pass(u64),
-    /// The wall clock is set, to nanoseconds since the Unix epoch.
+    /// Time goes on until this many nanoseconds since the Unix epoch; no time passes when it is later already.
+    Until(u64),
+    /// The wall clock is set, forward or back.
     SetClock(u64),
     /// The bytes of a table, good or bad.
     Apply(Bytes),
     /// A request.
     Decide(Ask),
-    /// The request that was refused last comes again, when it was told to.
+    /// The request that was refused last comes again when it was told to, if that is soon.
     Retry,
     /// A request that somebody else lets pass or not.
     Count {

@@ -135,7 +135,7 @@ impl<'a> Script<'a> {
 
     fn pass(&mut self, nanos: u64) -> Event {
         self.wall_ns = self.wall_ns.saturating_add(nanos);
-        Event::Pass(nanos)
+        Event::Until(self.wall_ns)
     }
 
     /// One customer asks the same again and again, faster than anything refills.

@@ -16,6 +16,8 @@ use crate::{
 
 /// What reports say of the worker's start.
 const BOOT: u64 = 7;
+/// Who is told to come again later than this does not.
+const PATIENCE_NS: u64 = 2_000_000_000;
 
 /// An allocator, its clock, and what has to be remembered between events.
 #[derive(Debug, Default)]
@@ -54,17 +56,23 @@ impl Player {
     /// Makes an event happen.
     pub fn play(&mut self, event: &Event) -> Outcome {
         match event {
-            Event::SetUp(set_up) => self.set_up(set_up),
-            Event::Pass(nanos) => self.pass(*nanos),
+            Event::SetUp(set_up) => self.set_up(set_up, |_, setup, now| Allocator::new(setup, now)),
+            Event::Succeed(set_up) => self.set_up(set_up, Allocator::successor),
+            Event::Until(nanos) => {
+                self.wall_ns = self.wall_ns.max(*nanos);
+                Outcome::Nothing
+            }
             Event::SetClock(nanos) => {
                 self.wall_ns = *nanos;
                 Outcome::Nothing
             }
-            Event::Retry => {
-                let Some((ask, retry_after_ns)) = self.refused.take() else { return Outcome::Nothing };
-                self.pass(retry_after_ns);
-                self.decide(&ask)
-            }
+            Event::Retry => match self.refused.take() {
+                Some((ask, retry_after_ns)) if retry_after_ns <= PATIENCE_NS => {
+                    self.wall_ns = self.wall_ns.saturating_add(retry_after_ns);
+                    self.decide(&ask)
+                }
+                _ => Outcome::Nothing,
+            },
             Event::Decide(ask) => self.decide(ask),
             event => {
                 let now = Timestamp::from_nanos(self.wall_ns);
@@ -76,16 +84,19 @@ impl Player {
         }
     }
 
-    fn set_up(&mut self, set_up: &SetUp) -> Outcome {
+    /// Receipts are of the allocator that gave them.
+    fn set_up(
+        &mut self,
+        set_up: &SetUp,
+        succeed: impl FnOnce(&Allocator, Setup, Timestamp) -> Allocator,
+    ) -> Outcome {
         let now = Timestamp::from_nanos(self.wall_ns);
-        self.allocator = Some(Allocator::new(setup(set_up), now));
+        self.allocator = Some(match &self.allocator {
+            Some(allocator) => succeed(allocator, setup(set_up), now),
+            None => Allocator::new(setup(set_up), now),
+        });
         self.receipts = Recent::default();
         self.refused = None;
-        Outcome::Nothing
-    }
-
-    const fn pass(&mut self, nanos: u64) -> Outcome {
-        self.wall_ns = self.wall_ns.saturating_add(nanos);
         Outcome::Nothing
     }
 
@@ -110,10 +121,6 @@ impl Player {
 /// The events that are one call each.
 fn tell(allocator: &mut Allocator, receipts: &Recent<Receipt>, event: &Event, now: Timestamp) -> Outcome {
     match event {
-        Event::Succeed(set_up) => {
-            *allocator = allocator.successor(setup(set_up), now);
-            Outcome::Nothing
-        }
         Event::Apply(table) => {
             Outcome::Applied(allocator.apply(table, now).map_err(|error| error.to_string()))
         }

@@ -1,6 +1,10 @@
 //! The statement itself.
 
-use std::{env, time::Instant};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Context, Result, ensure};
 use tidegate_conformance::{Answer, Question, Recipe};
@@ -18,12 +22,21 @@ const SEEDS: &str = "TIDEGATE_CONFORMANCE_SEEDS";
 const USUAL_SEEDS: u64 = 8;
 const REQUESTS: u32 = 16_000;
 
+/// Scripts by seeds, and those that fuzzing has kept.
 fn questions() -> Result<Vec<Question>> {
     let seeds = match env::var(SEEDS) {
         Ok(seeds) => seeds.parse().with_context(|| format!("{SEEDS}={seeds}"))?,
         Err(_) => USUAL_SEEDS,
     };
-    Ok((0..seeds).map(|seed| Question::of(Recipe::Seed { seed, requests: REQUESTS })).collect())
+    let mut recipes: Vec<Recipe> = (0..seeds).map(|seed| Recipe::Seed { seed, requests: REQUESTS }).collect();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/script");
+    let entries = fs::read_dir(&corpus).with_context(|| format!("no scripts in {}", corpus.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    files.sort();
+    for file in files {
+        recipes.push(Recipe::Bytes(fs::read(&file)?));
+    }
+    Ok(recipes.into_iter().map(Question::of).collect())
 }
 
 #[tokio::test]

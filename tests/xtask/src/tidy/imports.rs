@@ -53,6 +53,11 @@ pub(crate) const TABLE: &[Row] = &[
     row("tidegate-conformance", "tests/conformance", May::Use(&["tidegate-core", "tidegate-e2e"])),
     row("tidegate-conformance-guest", "tests/conformance/guest", May::Use(&["tidegate-conformance"])),
     row("tidegate-e2e", "tests/e2e", May::UseAllButTests),
+    row(
+        "tidegate-fuzz",
+        "tests/fuzz",
+        May::Use(&["tidegate-conformance", "tidegate-core", "tidegate-proto"]),
+    ),
     row("tidegate-xtask", "tests/xtask", May::UseAllButTests),
 ];
 
