@@ -1,8 +1,8 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //!
 //! Everything that building, testing and showing Tidegate needs beyond a Rust toolchain is fetched here, pinned and
-//! into `target/`, so that a fresh machine needs no instructions. Nothing but cargo's own output is built in release
-//! mode: these commands are for the inner loop.
+//! into `target/`, so that a fresh machine needs no instructions. Only plugins and what soaks
+//! are built in release mode: the other commands are for the inner loop.
 
 mod ci;
 mod demo;

@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: the tests that find more the longer they run, run long.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::{
@@ -9,10 +11,12 @@ use crate::{
     stages::{self, Outcome, Stage},
 };
 
-const STAGES: [(&str, Stage); 2] = [("properties", properties), ("conformance", conformance)];
+const STAGES: [(&str, Stage); 3] = [("properties", properties), ("fuzz", fuzz), ("conformance", conformance)];
 
 /// Cases of each property test of the core; usually 256.
 const CASES: &str = "10000";
+/// Mutations for each fuzz target.
+const MUTATIONS: &str = "50000";
 /// Scripts that every engine plays.
 const SEEDS: &str = "200";
 
@@ -22,10 +26,24 @@ pub(crate) fn soak(layout: &Layout) -> Result<()> {
 }
 
 fn properties(layout: &Layout) -> Result<Outcome> {
-    let mut cargo = run::cargo();
-    cargo.current_dir(layout.root()).env("PROPTEST_CASES", CASES);
-    run::run(cargo.args(["test", "-p", "tidegate-core"]))?;
+    run::run(optimised(layout, "tidegate-core").env("PROPTEST_CASES", CASES))?;
     Ok(Outcome::Passed)
+}
+
+fn fuzz(layout: &Layout) -> Result<Outcome> {
+    let mut cargo = optimised(layout, "tidegate-fuzz");
+    run::run(cargo.env("TIDEGATE_FUZZ_ITERATIONS", MUTATIONS).args(["--", "--nocapture"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// The tests of a crate, fast, but with the checks of the dev profile.
+fn optimised(layout: &Layout, package: &str) -> Command {
+    let mut cargo = run::cargo();
+    for check in ["DEBUG_ASSERTIONS", "OVERFLOW_CHECKS"] {
+        cargo.env(format!("CARGO_PROFILE_RELEASE_{check}"), "true");
+    }
+    cargo.current_dir(layout.root()).args(["test", "--release", "-p", package, "--lib", "--tests"]);
+    cargo
 }
 
 fn conformance(layout: &Layout) -> Result<Outcome> {
