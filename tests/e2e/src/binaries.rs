@@ -38,6 +38,15 @@ impl Binaries {
         locate("TIDEGATE_WASM_CRASHING", &[place])
     }
 
+    /// Finds the module that plays the scripts of the conformance tests.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_conformance_guest() -> Result<PathBuf> {
+        let place = folder::target()?.join("wasm/tidegate-conformance.wasm");
+        locate("TIDEGATE_WASM_CONFORMANCE", &[place])
+    }
+
     /// Finds Envoy alone.
     ///
     /// # Errors

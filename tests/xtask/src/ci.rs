@@ -1,17 +1,17 @@
 //! `cargo xtask ci`: what continuous integration runs, in the order in which it fails fastest.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
     layout::Layout,
     run,
     setup::{apt, envoy, wasm},
+    stages::{self, Outcome, Stage},
     subcommands, tidy,
 };
 
-type Stage = fn(&Layout) -> Result<Outcome>;
+/// The crates that native builds leave out.
+const WASM_CRATES: [&str; 2] = ["tidegate-envoy", "tidegate-conformance-guest"];
 
 const STAGES: [(&str, Stage); 7] = [
     ("format", format),
@@ -23,35 +23,9 @@ const STAGES: [(&str, Stage); 7] = [
     ("debian toolchain", debian_toolchain),
 ];
 
-enum Outcome {
-    Passed,
-    Skipped(&'static str),
-}
-
 /// Runs every stage, stops at the first that fails, and prints what each took.
 pub(crate) fn ci(layout: &Layout) -> Result<()> {
-    let mut took: Vec<(&str, Duration, &str)> = Vec::new();
-    let mut result = Ok(());
-    for (name, stage) in STAGES {
-        println!("\n== {name}");
-        let started = Instant::now();
-        let outcome = stage(layout).with_context(|| format!("ci failed at stage \"{name}\""));
-        let how = match &outcome {
-            Ok(Outcome::Passed) => "passed",
-            Ok(Outcome::Skipped(why)) => why,
-            Err(_) => "FAILED",
-        };
-        took.push((name, started.elapsed(), how));
-        if let Err(error) = outcome {
-            result = Err(error);
-            break;
-        }
-    }
-    println!("\n== seconds per stage");
-    for (name, time, how) in took {
-        println!("{:>7.1}  {name:<18} {how}", time.as_secs_f64());
-    }
-    result
+    stages::run("ci", layout, &STAGES)
 }
 
 fn format(layout: &Layout) -> Result<Outcome> {
@@ -78,7 +52,8 @@ fn lint_plugin(layout: &Layout) -> Result<Outcome> {
             "skipped: only Debian's toolchain has the plugin's target, and it has no clippy",
         ));
     }
-    cargo(layout, &["clippy", "-p", "tidegate-envoy", "--target", wasm::TARGET, "--", "-D", "warnings"])
+    let [plugin, guest] = WASM_CRATES;
+    cargo(layout, &["clippy", "-p", plugin, "-p", guest, "--target", wasm::TARGET, "--", "-D", "warnings"])
 }
 
 fn test(layout: &Layout) -> Result<Outcome> {
@@ -93,7 +68,8 @@ fn document(layout: &Layout) -> Result<Outcome> {
     };
     doc(&[])?;
     if wasm::native_toolchain_has_target(layout) {
-        doc(&["-p", "tidegate-envoy", "--target", wasm::TARGET])?;
+        let [plugin, guest] = WASM_CRATES;
+        doc(&["-p", plugin, "-p", guest, "--target", wasm::TARGET])?;
     }
     Ok(Outcome::Passed)
 }

@@ -48,6 +48,11 @@ impl Layout {
         self.target.join("wasm/tidegate-crashing.wasm")
     }
 
+    /// The module that plays the scripts of the conformance tests.
+    pub(crate) fn conformance_guest(&self) -> PathBuf {
+        self.target.join("wasm/tidegate-conformance.wasm")
+    }
+
     /// A native binary of the dev profile.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)

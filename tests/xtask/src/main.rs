@@ -1,8 +1,8 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //!
 //! Everything that building, testing and showing Tidegate needs beyond a Rust toolchain is fetched here, pinned and
-//! into `target/`, so that a fresh machine needs no instructions. Nothing but cargo's own output is built in release
-//! mode: these commands are for the inner loop.
+//! into `target/`, so that a fresh machine needs no instructions. Only plugins and what soaks
+//! are built in release mode: the other commands are for the inner loop.
 
 mod bench;
 mod ci;
@@ -10,6 +10,8 @@ mod demo;
 mod layout;
 mod run;
 mod setup;
+mod soak;
+mod stages;
 mod test;
 mod tidy;
 
@@ -53,6 +55,8 @@ enum Command {
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
+    /// Property tests, fuzzing and conformance tests, run long
+    Soak,
     /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,
 }
@@ -100,6 +104,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test { passed } => test::test(&layout, &passed.into_typed()),
         Command::Bench { suite } => bench::bench(&layout, &suite),
         Command::Tidy => tidy::tidy(&layout, &subcommands()),
+        Command::Soak => soak::soak(&layout),
         Command::Ci => ci::ci(&layout),
     }
 }

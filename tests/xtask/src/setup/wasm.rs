@@ -1,4 +1,4 @@
-//! The Envoy plugin, built for `wasm32-unknown-unknown` by whichever toolchain can.
+//! What runs in WebAssembly, built for `wasm32-unknown-unknown` by whichever toolchain can.
 //!
 //! rustup's target is the way any user goes. Where rustup is missing or cannot fetch it, Debian's web toolchain
 //! builds the same sources together with its own standard library. The two never share a target directory.
@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 
 use crate::layout::Layout;
 
-/// The only target triple of the plugin.
+/// The only target triple of all of it.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CHOICE: &str = "TIDEGATE_WASM_TOOLCHAIN";
 
-/// Who compiles the plugin.
+/// Who compiles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// rustup's target where it can be had, else Debian's toolchain.
@@ -35,9 +35,21 @@ pub(crate) enum Variant {
     Plugin,
     /// The same, but a certain request header ends its VM: for tests of what happens then.
     Crashing,
+    /// The guest that plays the scripts of the conformance tests.
+    Conformance,
 }
 
-/// A plugin that was built.
+impl Variant {
+    /// The crate that it is made of.
+    pub(crate) fn package(self) -> &'static str {
+        match self {
+            Self::Plugin | Self::Crashing => "tidegate-envoy",
+            Self::Conformance => "tidegate-conformance-guest",
+        }
+    }
+}
+
+/// A module that was built.
 pub(crate) struct Built {
     path: PathBuf,
     bytes: usize,
@@ -62,7 +74,7 @@ impl fmt::Display for Built {
     }
 }
 
-/// Builds the plugin and copies it to `to`.
+/// Builds a module and copies it to `to`.
 pub(crate) fn build(layout: &Layout, toolchain: Toolchain, variant: Variant, to: &Path) -> Result<Built> {
     let debian = match toolchain {
         Toolchain::Debian => true,
@@ -82,7 +94,7 @@ pub(crate) fn build(layout: &Layout, toolchain: Toolchain, variant: Variant, to:
     install(&made, to)
 }
 
-/// Whether the toolchain that runs this command can compile for the plugin's target right now.
+/// Whether the toolchain that runs this command can compile for the target right now.
 pub(crate) fn native_toolchain_has_target(layout: &Layout) -> bool {
     rustup::has_target(layout).unwrap_or(false)
 }
@@ -92,7 +104,7 @@ fn install(made: &Path, to: &Path) -> Result<Built> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    // Written beside and renamed: an Envoy that starts meanwhile never reads half a plugin.
+    // Written beside and renamed: an Envoy that starts meanwhile never reads half a module.
     let beside = to.with_extension("wasm.new");
     fs::write(&beside, &bytes).with_context(|| format!("cannot write {}", beside.display()))?;
     fs::rename(&beside, to).with_context(|| format!("cannot write {}", to.display()))?;
@@ -100,14 +112,15 @@ fn install(made: &Path, to: &Path) -> Result<Built> {
     Ok(Built { path: to.to_path_buf(), bytes: bytes.len(), sha256 })
 }
 
-/// Where cargo leaves the plugin below a target directory.
-fn artifact(target_dir: &Path) -> PathBuf {
-    target_dir.join(TARGET).join("wasm/tidegate_envoy.wasm")
+/// Where cargo leaves the module below a target directory.
+fn artifact(target_dir: &Path, variant: Variant) -> PathBuf {
+    let module = format!("{}.wasm", variant.package().replace('-', "_"));
+    target_dir.join(TARGET).join("wasm").join(module)
 }
 
 /// What both toolchains are asked to build.
 fn arguments(variant: Variant) -> Vec<&'static str> {
-    let mut arguments = vec!["-p", "tidegate-envoy", "--profile", "wasm", "--target", TARGET];
+    let mut arguments = vec!["-p", variant.package(), "--profile", "wasm", "--target", TARGET];
     if variant == Variant::Crashing {
         arguments.extend(["--features", "crash-test"]);
     }

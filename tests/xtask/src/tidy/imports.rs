@@ -15,7 +15,7 @@ pub(crate) struct Row {
 
 enum May {
     Use(&'static [&'static str]),
-    /// Tests look at everything; nothing, not even another test, depends on them.
+    /// Tests look at everything; nothing depends on them, but for tests whose rows say so.
     UseAllButTests,
 }
 
@@ -58,7 +58,14 @@ pub(crate) const TABLE: &[Row] = &[
             "tidegate-store",
         ]),
     ),
+    row("tidegate-conformance", "tests/conformance", May::Use(&["tidegate-core", "tidegate-e2e"])),
+    row("tidegate-conformance-guest", "tests/conformance/guest", May::Use(&["tidegate-conformance"])),
     row("tidegate-e2e", "tests/e2e", May::UseAllButTests),
+    row(
+        "tidegate-fuzz",
+        "tests/fuzz",
+        May::Use(&["tidegate-conformance", "tidegate-core", "tidegate-proto"]),
+    ),
     row("tidegate-xtask", "tests/xtask", May::UseAllButTests),
 ];
 

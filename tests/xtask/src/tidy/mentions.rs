@@ -18,7 +18,7 @@ const KNOWN_NAMES: [&str; 8] = [
 ];
 const KNOWN_PATHS: [&str; 4] = [".cargo/config.toml", ".ci/run", "ARCHITECTURE.md", "CHANGELOG.md"];
 /// Folders in which a tool keeps its own files.
-const KNOWN_FOLDERS: [&str; 1] = ["proptest-regressions"];
+const KNOWN_FOLDERS: [&str; 2] = ["corpus", "proptest-regressions"];
 
 /// Files of no known kind that no other file names.
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {

@@ -34,8 +34,9 @@ pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &target_dir)
         .args(["build", "-Zbuild-std=std,panic_abort"])
         .args(arguments(variant));
-    run::run(&mut command).context("the plugin does not build with Debian's toolchain")?;
-    Ok(artifact(&target_dir))
+    let package = variant.package();
+    run::run(&mut command).with_context(|| format!("{package} does not build with Debian's toolchain"))?;
+    Ok(artifact(&target_dir, variant))
 }
 
 /// rustup and the cargo that runs this command leave variables that would mix two toolchains.

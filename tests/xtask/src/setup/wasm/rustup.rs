@@ -32,9 +32,9 @@ pub(super) fn ensure_target(layout: &Layout) -> Result<()> {
 }
 
 pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
-    // A directory each, or they would take turns in being built anew.
+    // A directory for each variant of a crate, or they would take turns in being built anew.
     let target_dir = match variant {
-        Variant::Plugin => layout.target().to_path_buf(),
+        Variant::Plugin | Variant::Conformance => layout.target().to_path_buf(),
         Variant::Crashing => layout.target().join("crashing-wasm"),
     };
     let mut cargo = run::cargo();
@@ -44,6 +44,6 @@ pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
         .args(arguments(variant))
         .arg("--target-dir")
         .arg(&target_dir);
-    run::run(&mut cargo).context("the plugin does not build")?;
-    Ok(artifact(&target_dir))
+    run::run(&mut cargo).with_context(|| format!("{} does not build", variant.package()))?;
+    Ok(artifact(&target_dir, variant))
 }

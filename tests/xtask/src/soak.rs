@@ -1,0 +1,58 @@
+//! `cargo xtask soak`: the tests that find more the longer they run, run long.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{
+    layout::Layout,
+    run,
+    setup::{envoy, wasm},
+    stages::{self, Outcome, Stage},
+};
+
+const STAGES: [(&str, Stage); 3] = [("properties", properties), ("fuzz", fuzz), ("conformance", conformance)];
+
+/// Cases of each property test of the core; usually 256.
+const CASES: &str = "10000";
+/// Mutations for each fuzz target.
+const MUTATIONS: &str = "50000";
+/// Scripts that every engine plays.
+const SEEDS: &str = "200";
+
+/// Runs every stage and prints what each took.
+pub(crate) fn soak(layout: &Layout) -> Result<()> {
+    stages::run("soak", layout, &STAGES)
+}
+
+fn properties(layout: &Layout) -> Result<Outcome> {
+    run::run(optimised(layout, "tidegate-core").env("PROPTEST_CASES", CASES))?;
+    Ok(Outcome::Passed)
+}
+
+fn fuzz(layout: &Layout) -> Result<Outcome> {
+    let mut cargo = optimised(layout, "tidegate-fuzz");
+    run::run(cargo.env("TIDEGATE_FUZZ_ITERATIONS", MUTATIONS).args(["--", "--nocapture"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// The tests of a crate, fast, but with the checks of the dev profile.
+fn optimised(layout: &Layout, package: &str) -> Command {
+    let mut cargo = run::cargo();
+    for check in ["DEBUG_ASSERTIONS", "OVERFLOW_CHECKS"] {
+        cargo.env(format!("CARGO_PROFILE_RELEASE_{check}"), "true");
+    }
+    cargo.current_dir(layout.root()).args(["test", "--release", "-p", package, "--lib", "--tests"]);
+    cargo
+}
+
+fn conformance(layout: &Layout) -> Result<Outcome> {
+    let envoy = envoy::find_or_install(layout)?;
+    let guest = layout.conformance_guest();
+    wasm::build(layout, wasm::Toolchain::from_env()?, wasm::Variant::Conformance, &guest)?;
+    let paths = [("TIDEGATE_ENVOY", envoy), ("TIDEGATE_WASM_CONFORMANCE", guest)];
+    let mut cargo = run::cargo();
+    cargo.current_dir(layout.root()).envs(paths).env("TIDEGATE_CONFORMANCE_SEEDS", SEEDS);
+    run::run(cargo.args(["test", "-p", "tidegate-conformance", "--", "--nocapture"]))?;
+    Ok(Outcome::Passed)
+}
