@@ -2,6 +2,7 @@
 
 mod invariants;
 mod order;
+mod pitfalls;
 mod queue;
 mod reference;
 mod retry;
