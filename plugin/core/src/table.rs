@@ -12,7 +12,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Checker, MAX_RATE};
+pub(crate) use check::{Checker, MAX_RATE, MAX_TOKENS};
 pub use check::{MAX_KEYS, MAX_RESOURCES, MAX_STEPS, MAX_TIERS, TableError};
 pub use delta::Baseline;
 pub(crate) use reader::Reader;

@@ -65,6 +65,18 @@ impl<'a> Section<'a> {
         self.problems.add(line, self.path_of(key), problem);
     }
 
+    /// Reports a problem of one of several things that one key was given, by the line that it is on.
+    pub(super) fn wrong_at(&self, line: u64, key: &str, problem: &str) {
+        self.problems.add(line, self.path_of(key), problem);
+    }
+
+    /// Reports a key that must not be there.
+    pub(super) fn forbid(&self, key: &'static str, problem: &str) {
+        if self.find(key).is_some() {
+            self.wrong(key, problem);
+        }
+    }
+
     /// Reports a problem of the section as a whole.
     pub(super) fn wrong_here(&self, problem: &str) {
         self.problems.add(self.line, self.path.clone(), problem);
@@ -114,6 +126,27 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A list of texts, each with its line.
+    pub(super) fn texts(&self, key: &'static str) -> Vec<(u64, &'a str)> {
+        let items: &[Node] = match self.find(key).map(|entry| &entry.node.value) {
+            None => &[],
+            Some(Value::List(items)) => items,
+            Some(other) => {
+                self.wrong(key, &format!("is {}; give a list, such as [one, two]", other.kind()));
+                &[]
+            }
+        };
+        let text = |item: &'a Node| match &item.value {
+            Value::Text(text) => Some((item.line, text.as_str())),
+            other => {
+                let problem = format!("has {} in it; give text, in quotes if needed", other.kind());
+                self.wrong_at(item.line, key, &problem);
+                None
+            }
+        };
+        items.iter().filter_map(text).collect()
     }
 
     /// Text that must not be shown.

@@ -100,6 +100,79 @@ token: ${NOT_SET}
 }
 
 #[test]
+fn what_is_held_has_a_burst_and_no_rate() {
+    let text = "\
+resources:
+  requests: { capacity_per_s: 5, burst: 5, alternatives: [in_flight, spare] }
+  in_flight: { kind: held, burst: 20, hold_s: 2.5, emergency_share: 0.1, emergency_max_share: 0.3 }
+  spare: { kind: rate, capacity_per_s: 7, burst: 9, planned_floors: true, alternatives: [requests] }
+tiers: { standard: { contract: { in_flight: { burst: 3 } } } }
+";
+    let config = parse(text, Path::new("/etc"), &|_| None).unwrap();
+    let [requests, in_flight, spare] = &config.resources[..] else { panic!("three resources were given") };
+    assert_eq!((&requests.alternatives[..], &spare.alternatives[..]), (&[1, 2][..], &[0][..]));
+    assert!(in_flight.held && !requests.held && !spare.held);
+    assert_eq!((in_flight.capacity_per_s, in_flight.safe_capacity_per_s, in_flight.hold_s), (0.0, 0.0, 2.5));
+    assert_eq!((in_flight.emergency_share, in_flight.emergency_max_share), (0.1, 0.3));
+    assert!(spare.planned_floors && !requests.planned_floors);
+    let contract = Contract { rate: MicroRate(0), burst: 3 };
+    assert_eq!(config.tiers[0].policy.tier.contracts, [None, Some(contract), None]);
+}
+
+#[test]
+fn wrong_resources_are_told_with_line_and_key() {
+    let text = "\
+resources:
+  requests:
+    capacity_per_s: 5
+    burst: 5
+    hold_s: 1
+    alternatives:
+      - spare
+      - spare
+      - nowhere
+      - 7
+      - requests
+  spare: { kind: held, capacity_per_s: 5, safe_capacity_per_s: 4, burst: 2, alternatives: requests }
+  other: { kind: leased, capacity_per_s: 5, burst: 2, emergency_share: 0.5, emergency_max_share: 0.2 }
+  huge: { capacity_per_s: 1000000001, burst: 1099511627777 }
+tiers: { standard: { contract: { spare: { rate_per_s: 5, burst: 3 } } } }
+";
+    let told = problems(text);
+    let expected = [
+        "line 5: resources.requests.hold_s: is given, but only what is held has it",
+        "line 8: resources.requests.alternatives: `spare` is given twice; remove one",
+        "line 9: resources.requests.alternatives: there is no resource `nowhere`; give spare or other or huge",
+        "line 10: resources.requests.alternatives: has the number 7 in it; give text",
+        "line 11: resources.requests.alternatives: `requests` is no alternative to itself; remove it",
+        "line 12: resources.spare.capacity_per_s: is given, but what is held has no rate",
+        "line 12: resources.spare.safe_capacity_per_s: is given, but what is held has no rate",
+        "line 12: resources.spare.alternatives: is the text `requests`; give a list, such as [one, two]",
+        "line 13: resources.other.kind: `leased` does not exist; give rate or held",
+        "line 13: resources.other.emergency_max_share: is less than emergency_share; give at least as much",
+        "line 14: resources.huge.capacity_per_s: is the number 1000000001; give tokens per second",
+        "line 14: resources.huge.burst: is the number 1099511627777; give a whole number of tokens",
+        "line 15: tiers.standard.contract.spare.rate_per_s: is given, but what is held has no rate",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{expected}\nnot in {told:#?}");
+    }
+}
+
+#[test]
+fn the_largest_numbers_that_a_file_may_give_make_a_table_that_proxies_accept() {
+    let text = "\
+resources: { requests: { capacity_per_s: 1000000000, burst: 1099511627776, emergency_share: 1 } }
+tiers: { standard: { weight: 1000000, contract: { requests: { rate_per_s: 1000000000, burst: 1099511627776 } } } }
+";
+    let config = parse(text, Path::new("/etc"), &|_| None).unwrap();
+    let learner = tidegate_learn::Learner::new(&config.learning(), 1);
+    let table = tidegate_core::plan::plan(&tidegate_learn::plan_input(&config.policy(), &learner, 1, 1));
+    assert_eq!(table.check(), Ok(()));
+}
+
+#[test]
 fn a_misspelt_key_is_told_with_the_right_one() {
     let told = problems("resorces: {}\ntiers: { standard: {} }\n");
     assert!(

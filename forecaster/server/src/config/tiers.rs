@@ -145,12 +145,18 @@ fn tier_index(section: &Section<'_>, key: &str, name: &str, tiers: &[TierConfig]
 fn contracts(section: &Section<'_>, resources: &[ResourcePolicy]) -> Vec<Option<Contract>> {
     let mut contracts = vec![None; resources.len()];
     for (name, contract) in section.section("contract").named() {
-        let rate = MicroRate::from_per_s(contract.required_number("rate_per_s", &RATE));
+        let found = resources.iter().zip(&mut contracts).find(|(resource, _)| resource.name == name);
+        let rate = if found.as_ref().is_some_and(|(resource, _)| resource.held) {
+            contract
+                .forbid("rate_per_s", "is given, but what is held has no rate; remove it, `burst` is enough");
+            MicroRate(0)
+        } else {
+            MicroRate::from_per_s(contract.required_number("rate_per_s", &RATE))
+        };
         let burst = contract.required_number("burst", &BURST) as u64;
         contract.finish();
-        let index = resources.iter().position(|resource| resource.name == name);
-        match index.and_then(|index| contracts.get_mut(index)) {
-            Some(slot) => *slot = Some(Contract { rate, burst }),
+        match found {
+            Some((_, slot)) => *slot = Some(Contract { rate, burst }),
             None => contract.wrong_here("there is no such resource; name one of `resources`"),
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_saphyr::Spanned;
 
@@ -26,7 +26,7 @@ pub(super) enum Value {
     Bool(bool),
     Number(f64),
     Text(String),
-    List,
+    List(Vec<Node>),
     Map(Vec<Entry>),
 }
 
@@ -67,7 +67,7 @@ impl Value {
             Self::Bool(value) => format!("`{value}`"),
             Self::Number(value) => format!("the number {value}"),
             Self::Text(value) => format!("the text `{value}`"),
-            Self::List => "a list".to_owned(),
+            Self::List(_) => "a list".to_owned(),
             Self::Map(_) => "a section".to_owned(),
         }
     }
@@ -117,8 +117,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::List)
+        let mut nodes = Vec::new();
+        while let Some(value) = items.next_element::<Spanned<Value>>()? {
+            nodes.push(node(value));
+        }
+        Ok(Value::List(nodes))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
@@ -148,6 +151,19 @@ mod tests {
         assert_eq!(lines(flow), [("e".into(), 5), ("f".into(), 6)]);
         assert!(matches!(flow[1].node.value, Value::Number(1.5)));
         assert!(matches!(entries[2].node.value, Value::Null));
+    }
+
+    #[test]
+    fn a_tree_remembers_the_line_of_every_item_of_a_list() {
+        let Value::Map(entries) = parse("a: [x,\n  2]\nb:\n  - w\n  - { c: z }\n").unwrap().value else {
+            panic!("a map was given")
+        };
+        let items = |entry: &Entry| -> Vec<(u64, String)> {
+            let Value::List(items) = &entry.node.value else { panic!("{} is a list", entry.key) };
+            items.iter().map(|item| (item.line, item.value.kind())).collect()
+        };
+        assert_eq!(items(&entries[0]), [(1, "the text `x`".into()), (2, "the number 2".into())]);
+        assert_eq!(items(&entries[1]), [(4, "the text `w`".into()), (5, "a section".into())]);
     }
 
     #[test]

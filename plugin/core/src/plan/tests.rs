@@ -1,8 +1,14 @@
 use alloc::{format, string::ToString, vec};
 
-use proptest::prelude::*;
-
 use super::*;
+use crate::{
+    table::{Contract, DrawOrder},
+    units::MicroRate,
+};
+
+mod honest;
+mod hostile;
+mod policies;
 
 fn tier(name: &str, weight: f64) -> TierPolicy {
     let tier = table::Tier { name: name.into(), contracts: vec![None], ..table::Tier::default() };
@@ -28,6 +34,7 @@ fn input(capacity_per_s: f64, burst: u64, steps: u16) -> PlanInput {
             ..ResourcePolicy::default()
         }],
         customers: Vec::new(),
+        spike_probability: Vec::new(),
     }
 }
 
@@ -38,6 +45,17 @@ fn customer(key: &str, tier: u8, certain: &[f64], largest_cost: u64, contract: O
         tier,
         demands: vec![Demand { resource: 0, contract, forecast, largest_cost }],
     }
+}
+
+/// Adds a resource of which no tier has a contract.
+fn add_resource(input: &mut PlanInput, policy: ResourcePolicy) {
+    input.resources.push(policy);
+    input.tiers.iter_mut().for_each(|tier| tier.tier.contracts.push(None));
+}
+
+/// A demand without a contract.
+fn demand(resource: u8, forecast: Vec<[f64; LEVELS.len()]>) -> Demand {
+    Demand { resource, contract: None, forecast, largest_cost: 1 }
 }
 
 fn own(table: &Table, key: usize) -> Vec<(f64, u64)> {
@@ -92,21 +110,67 @@ fn without_a_forecast_nothing_is_reserved() {
     assert!(table.keys[0].grants[0].reservations.is_empty());
 }
 
-proptest! {
-    #[test]
-    fn every_plan_is_a_table_that_proxies_accept(
-        capacity in 0.1..1e6_f64,
-        burst in 1_u64..1_000_000,
-        customers in prop::collection::vec((0_u8..2, prop::collection::vec(prop::num::f64::ANY, 3), 0_u64..1_000), 0..60),
-    ) {
-        let mut input = input(capacity, burst, 3);
-        input.customers = customers
-            .iter()
-            .enumerate()
-            .map(|(number, (tier, forecast, largest))| customer(&format!("{number}"), *tier, forecast, *largest, None))
-            .collect();
-        let table = plan(&input);
-        prop_assert_eq!(table.check(), Ok(()));
-        prop_assert_eq!(Table::decode(&table.encode()), Ok(table));
-    }
+#[test]
+fn what_is_wanted_together_is_raised_together() {
+    let mut input = input(100.0, 1000, 1);
+    let tokens = ResourcePolicy { name: "llm_tokens".into(), ..input.resources[0].clone() };
+    add_resource(&mut input, tokens);
+    input.customers = vec![
+        customer("both", 0, &[60.0], 1, None),
+        customer("first", 0, &[60.0], 1, None),
+        customer("second", 0, &[], 1, None),
+    ];
+    input.customers[0].demands.push(demand(1, vec![[30.0; LEVELS.len()]]));
+    input.customers[2].demands[0] = demand(1, vec![[70.0; LEVELS.len()]]);
+    let table = plan(&input);
+    assert_eq!(table.check(), Ok(()));
+    let rate = |key: usize, grant: usize| table.keys[key].grants[grant].reservations.step(0).rate.per_s();
+    let found = [rate(0, 0), rate(0, 1), rate(1, 0), rate(2, 0)];
+    // 80 can be reserved of each: the first is shared in halves, of the second the customer that stops at 40 of 60 takes 20.
+    let expected = [40.0, 20.0, 40.0, 60.0];
+    assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-3), "{found:?}");
+}
+
+#[test]
+fn a_resource_of_which_nothing_may_be_reserved_holds_nobody_back() {
+    let mut input = input(100.0, 100, 1);
+    let unreserved = ResourcePolicy { reservable_share: 0.0, ..input.resources[0].clone() };
+    add_resource(&mut input, unreserved);
+    input.customers = vec![customer("acme", 0, &[20.0], 1, None)];
+    input.customers[0].demands.push(demand(1, vec![[30.0; LEVELS.len()]]));
+    let table = plan(&input);
+    assert_eq!(table.check(), Ok(()));
+    assert_eq!(own(&table, 0), [(20.0, 14)]);
+    assert!(table.keys[0].grants[1].reservations.is_empty());
+}
+
+#[test]
+fn keys_come_best_priority_first_and_once() {
+    let mut input = input(100.0, 100, 1);
+    input.tiers[0].tier.priority = 5;
+    input.tiers[1].tier.priority = 2;
+    let names = ["a", "b", "c", "d", "a"];
+    let tiers = [0, 1, 0, 1, 1];
+    input.customers =
+        names.iter().zip(tiers).map(|(name, tier)| customer(name, tier, &[5.0], 1, None)).collect();
+    input.customers.push(customer("of no tier", 9, &[5.0], 1, None));
+    let table = plan(&input);
+    assert_eq!(table.check(), Ok(()));
+    let found: Vec<(KeyHash, u8)> = table.keys.iter().map(|key| (key.hash, key.tier)).collect();
+    let expected = [("b", 1), ("d", 1), ("a", 1), ("c", 0)];
+    assert_eq!(found, expected.map(|(name, tier)| (KeyHash::of(name.as_bytes()), tier)));
+    assert_eq!(table, plan(&input));
+}
+
+#[test]
+fn only_the_first_demand_on_a_resource_counts_and_only_if_there_is_one() {
+    let mut input = input(100.0, 100, 1);
+    input.customers = vec![customer("acme", 0, &[20.0], 1, None), customer("other", 0, &[5.0], 1, None)];
+    let more = [(0, 70.0), (3, 5.0)].map(|(resource, value)| demand(resource, vec![[value; LEVELS.len()]]));
+    input.customers[0].demands.extend(more);
+    let table = plan(&input);
+    assert_eq!(table.check(), Ok(()));
+    assert_eq!(own(&table, 0), [(20.0, 14)]);
+    assert_eq!(table.keys[0].grants.len(), 1);
+    assert_eq!(own(&table, 1), [(5.0, 7)]);
 }

@@ -21,7 +21,7 @@ pub const MAX_KEYS: usize = 1_000_000;
 /// Largest rate: 10⁹ tokens per second.
 pub(crate) const MAX_RATE: MicroRate = MicroRate(1_000_000_000_000_000);
 /// Largest burst or depth: 2⁴⁰ tokens.
-const MAX_TOKENS: u64 = 1 << 40;
+pub(crate) const MAX_TOKENS: u64 = 1 << 40;
 /// Longest name of a tier or resource in bytes.
 const MAX_NAME: usize = 64;
 const PERMILLE: u16 = 1000;

@@ -47,6 +47,11 @@ const PARTS: [u64; CODES_PER_OCTAVE as usize] = [
     2_242_560_871,
     2_194_507_416,
 ];
+/// Bits of the fraction in a float.
+const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+const ABOVE_BITS: u32 = 8;
+/// By how many codes a float is above the power of two below it, by the first bits of its fraction, rounded down.
+const ABOVE: [u8; 1 << ABOVE_BITS] = above();
 
 /// One reservation per step; the default has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,9 +101,12 @@ impl Schedule {
             rate: peak.rate.max(step.rate),
             depth: peak.depth.max(step.depth),
         });
-        let codes =
-            steps.iter().flat_map(|step| [code(peak.rate.0, step.rate.0), code(peak.depth, step.depth)]);
-        Self { codes: codes.collect(), peak }
+        let (rate, depth) = (Coder::new(peak.rate.0), Coder::new(peak.depth));
+        let mut codes = Vec::with_capacity(steps.len() * 2);
+        for step in steps {
+            codes.extend_from_slice(&[rate.code(step.rate.0), depth.code(step.depth)]);
+        }
+        Self { codes, peak }
     }
 
     /// The same reservation in each of `steps` steps.
@@ -164,23 +172,63 @@ pub(crate) fn part(peak: u64, code: u8) -> u64 {
     ((u128::from(peak) * u128::from(mantissa)) >> (32 + below / CODES_PER_OCTAVE)) as u64
 }
 
-/// The greatest code whose part of `peak` is not more than `value`.
+/// The greatest code whose part of `peak` is not more than `value`; nothing is 0.
 pub(crate) fn code(peak: u64, value: u64) -> u8 {
-    if value >= peak {
-        return if peak == 0 { 0 } else { u8::MAX };
+    Coder::new(peak).code(value)
+}
+
+/// Finds codes of parts of one peak.
+#[derive(Clone, Copy)]
+struct Coder {
+    peak: u64,
+    /// One over the peak.
+    inverse: f64,
+}
+
+impl Coder {
+    fn new(peak: u64) -> Self {
+        Self { peak, inverse: 1.0 / peak.max(1) as f64 }
     }
-    // Whole octaves first, then the codes within one.
-    let octave = (peak.leading_zeros()).abs_diff(value.leading_zeros()).saturating_sub(1);
-    let (mut low, mut high) = (
-        u32::from(u8::MAX).saturating_sub((octave + 2) * CODES_PER_OCTAVE),
-        u32::from(u8::MAX).saturating_sub(octave * CODES_PER_OCTAVE),
-    );
-    // `low` fits, everything above `high` does not.
-    while low < high {
-        let middle = (low + high).div_ceil(2);
-        if part(peak, middle as u8) <= value { low = middle } else { high = middle - 1 }
+
+    /// [`code`] for this peak.
+    fn code(self, value: u64) -> u8 {
+        if value == 0 || value >= self.peak {
+            return if value == 0 { 0 } else { u8::MAX };
+        }
+        // The bits of a float say within a code or two which it is; integers decide.
+        let bits = ((value + 1) as f64 * self.inverse).to_bits();
+        let octaves = 1023_u64.saturating_sub(bits >> MANTISSA_BITS);
+        let above =
+            ABOVE.get((bits >> (MANTISSA_BITS - ABOVE_BITS)) as usize % ABOVE.len()).copied().unwrap_or(0);
+        let guess = u64::from(u8::MAX) + u64::from(above);
+        let mut code =
+            guess.saturating_sub(octaves * u64::from(CODES_PER_OCTAVE)).min(u64::from(u8::MAX - 1)) as u8;
+        while part(self.peak, code) > value {
+            code -= 1;
+        }
+        while part(self.peak, code + 1) <= value {
+            code += 1;
+        }
+        code
     }
-    low as u8
+}
+
+const fn above() -> [u8; 1 << ABOVE_BITS] {
+    let mut codes = [0; 1 << ABOVE_BITS];
+    let (mut slots, mut float): (&mut [u8], u64) = (&mut codes, 1 << ABOVE_BITS);
+    while let [slot, others @ ..] = slots {
+        let mut parts: &[u64] = &PARTS;
+        while let [part, smaller @ ..] = parts {
+            // Twice 2^(−r/32) is 2^((32−r)/32), that is 32 − r codes above 1.
+            if *part < 1 << 32 && *part * 2 <= float << (32 - ABOVE_BITS) {
+                *slot += 1;
+            }
+            parts = smaller;
+        }
+        float += 1;
+        slots = others;
+    }
+    codes
 }
 
 #[cfg(test)]
@@ -224,6 +272,16 @@ mod tests {
                     prop_assert!(got as f64 >= least, "{got} of {wanted}, peak {peak}");
                 }
             }
+        }
+
+        #[test]
+        fn a_code_is_the_greatest_that_fits(bits in 0_u32..64, peak in 1_u64..=u64::MAX, part_of_peak in 0.0..1.0_f64) {
+            let peak = (peak >> bits).max(1);
+            let value = (peak as f64 * part_of_peak * part_of_peak) as u64;
+            let code = code(peak, value);
+            prop_assert!(part(peak, code) <= value, "{code}");
+            let least = code == u8::MAX || value == 0;
+            prop_assert!(least || part(peak, code + 1) > value, "{code} is not the greatest");
         }
 
         #[test]
