@@ -12,13 +12,13 @@ use crate::{
         shares::Shares,
     },
     measure::{Outcomes, Tally},
-    policy::Policy,
+    policy::{Policy, Terms},
     replay,
     world::World,
 };
 
 /// One limiter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Arm {
     /// The name in tables and on the command line.
     pub name: String,
@@ -26,6 +26,8 @@ pub struct Arm {
     pub summary: &'static str,
     /// Who decides.
     pub rule: Rule,
+    /// On which terms, if not on the world's.
+    pub terms: Option<Terms>,
 }
 
 /// Who decides.
@@ -35,8 +37,13 @@ pub enum Rule {
     Static,
     /// One bucket for all.
     Global,
-    /// One bucket for all with a constant floor for each tier, in thousandths.
-    Priority(Vec<u16>),
+    /// One bucket for all with a constant floor for each tier.
+    Priority {
+        /// By tier, in thousandths.
+        floors_permille: Vec<u16>,
+        /// Requests may wait as long as their tier's terms say, as in Tidegate.
+        waiting: bool,
+    },
     /// Tidegate.
     Ours(Ours),
 }
@@ -73,11 +80,20 @@ impl Arm {
     /// Every arm but those on the frontier of `priority`.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let ours =
-            |name: &str, summary, ours| Self { name: name.to_owned(), summary, rule: Rule::Ours(ours) };
+        let ours = |name: &str, summary, ours| Self {
+            name: name.to_owned(),
+            summary,
+            rule: Rule::Ours(ours),
+            terms: None,
+        };
         vec![
-            Self { name: "static".into(), summary: "a fixed share for each customer", rule: Rule::Static },
-            Self { name: "global".into(), summary: "one bucket for all", rule: Rule::Global },
+            Self {
+                name: "static".into(),
+                summary: "a fixed share for each customer",
+                rule: Rule::Static,
+                terms: None,
+            },
+            Self { name: "global".into(), summary: "one bucket for all", rule: Rule::Global, terms: None },
             ours("reactive", "forecasts off", Ours { knowledge: Knowledge::None, ..ALL_ON }),
             ours("tidegate", "everything on", ALL_ON),
             ours("perfect", "true demand as the forecast", Ours { knowledge: Knowledge::Perfect, ..ALL_ON }),
@@ -89,13 +105,14 @@ impl Arm {
     }
 
     /// One bucket with these floors.
-    pub(crate) fn priority(floors_permille: Vec<u16>) -> Self {
+    pub(crate) fn priority(floors_permille: Vec<u16>, waiting: bool) -> Self {
         let floors: Vec<String> =
             floors_permille.iter().map(|floor| format!("{:.2}", f64::from(*floor) / 1e3)).collect();
         Self {
-            name: format!("priority {}", floors.join("/")),
+            name: format!("priority{} {}", if waiting { "+waiting" } else { "" }, floors.join("/")),
             summary: "one bucket with a floor for each tier",
-            rule: Rule::Priority(floors_permille),
+            rule: Rule::Priority { floors_permille, waiting },
+            terms: None,
         }
     }
 
@@ -114,7 +131,9 @@ impl Arm {
         let mut limiter: Box<dyn Limiter + '_> = match &self.rule {
             Rule::Static => Box::new(Shares::new(world, &policy)),
             Rule::Global => Box::new(Gate::bucket(&policy, resources, start)),
-            Rule::Priority(floors) => Box::new(Gate::floors(&policy, resources, floors, start)?),
+            Rule::Priority { floors_permille, waiting } => {
+                Box::new(Gate::floors(&policy, resources, floors_permille, *waiting, start)?)
+            }
             Rule::Ours(ours) => {
                 let foresight = match ours.knowledge {
                     Knowledge::None => Foresight::None,
@@ -136,6 +155,9 @@ impl Arm {
     /// The policy with what this arm lacks taken out.
     fn adjusted(&self, policy: &Policy) -> Policy {
         let mut policy = policy.clone();
+        if let Some(terms) = &self.terms {
+            policy.set_terms(terms);
+        }
         let Rule::Ours(ours) = &self.rule else { return policy };
         if !ours.reservations {
             policy.resources.iter_mut().for_each(|resource| resource.reservable_share = 0.0);

@@ -26,7 +26,7 @@ pub use arm::{Arm, Knowledge, Ours, Rule};
 pub use error::Error;
 pub use generate::{Cast, Generation, TIERS, UPPER_TIERS, generate};
 pub use measure::{Group, Outcomes};
-pub use policy::Policy;
+pub use policy::{Policy, Terms};
 pub use rates::Rates;
 pub use scenario::Scenario;
 pub use show::show;

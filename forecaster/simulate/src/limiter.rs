@@ -51,7 +51,16 @@ pub(crate) enum Verdict {
     Admit(Passed),
     /// Decided later, by `release`.
     Wait(Ticket),
-    Refuse,
+    Refuse(Refused),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Tokens were short.
+    Short,
+    /// Tokens were short, and the customer was beyond its contract.
+    BeyondContract,
 }
 
 /// How a request was admitted.

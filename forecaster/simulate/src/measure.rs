@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tidegate_core::Source;
 
-use crate::{replay::Outcome, trace::Arrival, world::World};
+use crate::{limiter::Refused, replay::Outcome, trace::Arrival, world::World};
 
 /// Outcomes of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,6 +23,8 @@ pub struct Group {
     pub offered: u64,
     /// Requests that passed.
     pub admitted: u64,
+    /// Requests that were turned away beyond their customer's contract.
+    pub beyond_contract: u64,
     /// Tokens asked for.
     pub offered_tokens: u64,
     /// Tokens that passed.
@@ -39,16 +41,23 @@ pub struct Group {
 }
 
 impl Group {
-    /// Requests that were turned away.
+    /// Requests that were turned away, for whatever reason.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.offered - self.admitted
+    }
+
+    /// Requests that were turned away although their customer kept to its contract.
+    #[must_use]
+    pub const fn refused_within_contract(&self) -> u64 {
+        self.refused() - self.beyond_contract
     }
 
     /// Adds another group's counts to this one's.
     pub(crate) fn add(&mut self, other: &Self) {
         self.offered += other.offered;
         self.admitted += other.admitted;
+        self.beyond_contract += other.beyond_contract;
         self.offered_tokens += other.offered_tokens;
         self.admitted_tokens += other.admitted_tokens;
         self.guaranteed += other.guaranteed;
@@ -69,7 +78,13 @@ impl Group {
     fn note(&mut self, arrival: &Arrival, outcome: Outcome) {
         self.offered += 1;
         self.offered_tokens += arrival.cost;
-        let Outcome::Admitted { passed, wait_ns } = outcome else { return };
+        let (passed, wait_ns) = match outcome {
+            Outcome::Admitted { passed, wait_ns } => (passed, wait_ns),
+            Outcome::Refused(why) => {
+                self.beyond_contract += u64::from(why == Refused::BeyondContract);
+                return;
+            }
+        };
         self.admitted += 1;
         self.admitted_tokens += arrival.cost;
         self.guaranteed += u64::from(passed.source == Source::Guaranteed);

@@ -8,6 +8,21 @@ use tidegate_core::{
 };
 use tidegate_learn::{Learning, NamedCustomer};
 
+/// How tiers are served, whoever their customers are and however large the resources.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The tiers, best first.
+    pub tiers: Vec<TierPolicy>,
+    /// Which bucket pays first for guaranteed demand.
+    pub draw_order: DrawOrder,
+    /// See [`ResourcePolicy::reservable_share`].
+    pub reservable_share: f64,
+    /// See [`ResourcePolicy::emergency_share`].
+    pub emergency_share: f64,
+    /// See [`ResourcePolicy::emergency_key_share`].
+    pub emergency_key_share: f64,
+}
+
 /// A policy, independent of where it was written down.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -34,6 +49,17 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Serves the same customers on other terms.
+    pub(crate) fn set_terms(&mut self, terms: &Terms) {
+        self.tiers.clone_from(&terms.tiers);
+        self.draw_order = terms.draw_order;
+        for resource in &mut self.resources {
+            resource.reservable_share = terms.reservable_share;
+            resource.emergency_share = terms.emergency_share;
+            resource.emergency_key_share = terms.emergency_key_share;
+        }
+    }
+
     /// As the planner's input is made from it.
     pub(crate) fn view(&self) -> tidegate_learn::Policy<'_> {
         tidegate_learn::Policy {

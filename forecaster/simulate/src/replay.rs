@@ -9,7 +9,7 @@ use tidegate_core::{Receipt, Timestamp};
 
 use crate::{
     error::Error,
-    limiter::{Limiter, Passed, Ticket, Verdict},
+    limiter::{Limiter, Passed, Refused, Ticket, Verdict},
     trace::{Arrival, Trace},
 };
 
@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
         passed: Passed,
         wait_ns: u64,
     },
-    Refused,
+    Refused(Refused),
 }
 
 /// Replays a trace against a limiter; `note` hears of every request once.
@@ -129,7 +129,7 @@ impl Clock<'_> {
             Verdict::Wait(ticket) => {
                 self.waiting.insert(ticket, index);
             }
-            Verdict::Refuse => (self.note)(arrival, Outcome::Refused),
+            Verdict::Refuse(why) => (self.note)(arrival, Outcome::Refused(why)),
             Verdict::Admit(passed) => {
                 if let Some(receipt) = passed.receipt {
                     let at = now.plus(SERVICE_NS);
@@ -148,7 +148,7 @@ impl Clock<'_> {
         let mut left: Vec<usize> = self.waiting.drain().map(|(_, index)| index).collect();
         left.sort_unstable();
         for arrival in left.into_iter().filter_map(|index| self.trace.arrivals.get(index)) {
-            (self.note)(arrival, Outcome::Refused);
+            (self.note)(arrival, Outcome::Refused(Refused::Short));
         }
         Ok(())
     }

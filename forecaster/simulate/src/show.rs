@@ -31,14 +31,28 @@ fn arms(section: &Section) -> Table {
         .first()
         .map(|line| line.refused.iter().map(|(name, _)| name.as_str()).collect())
         .unwrap_or_default();
-    let mut header = vec!["arm".to_owned(), "admitted\n% of global".into(), "upper\nrefused %".into()];
+    let mut header = vec![
+        "arm".to_owned(),
+        "admitted\n% of global".into(),
+        "upper\nrefused %".into(),
+        "beyond\ncontract %".into(),
+    ];
     header.extend(groups.iter().map(|group| format!("{group}\nrefused %")));
-    header.extend(["delayed %", "mean wait\nms", "p99 wait\nms", "guaranteed\n%"].map(str::to_owned));
+    header.extend(
+        ["delayed %", "upper\ndelayed %", "mean wait\nms", "p99 wait\nms", "guaranteed\n%"]
+            .map(str::to_owned),
+    );
     table.set_header(header);
     for line in &section.arms {
-        let mut row = vec![line.arm.clone(), spread(line.of_global, 2), spread(line.upper_refused, 3)];
+        let mut row = vec![line.arm.clone(), spread(line.of_global, 2), spread(line.upper_refused, 4)];
+        row.push(spread(line.upper_beyond, 3));
         row.extend(line.refused.iter().map(|(_, refused)| spread(*refused, 3)));
-        row.extend([spread(line.delayed, 2), spread(line.wait_ms, 0), spread(line.wait_p99_ms, 0)]);
+        row.extend([
+            spread(line.delayed, 2),
+            spread(line.upper_delayed, 2),
+            spread(line.wait_ms, 0),
+            spread(line.wait_p99_ms, 0),
+        ]);
         row.push(spread(line.guaranteed, 1));
         table.add_row(row);
     }

@@ -81,8 +81,12 @@ impl Study {
     /// When a world cannot be made or a table is refused.
     pub fn run(&self, progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<Run>, Error> {
         let done = AtomicUsize::new(0);
-        let arms: Vec<Arm> =
-            self.arms.iter().cloned().chain(self.floors.iter().cloned().map(Arm::priority)).collect();
+        let arms: Vec<Arm> = self
+            .arms
+            .iter()
+            .cloned()
+            .chain(self.floors.iter().map(|floors| Arm::priority(floors.clone(), false)))
+            .collect();
         let mut runs = Vec::new();
         for &cast in &self.casts {
             for &scenario in &self.scenarios {
@@ -123,13 +127,13 @@ impl Study {
     /// Whether an arm is one of the tries of `priority`.
     #[must_use]
     pub fn is_try(&self, arm: &str) -> bool {
-        self.floors.iter().any(|floors| Arm::priority(floors.clone()).name == arm)
+        self.floors.iter().any(|floors| Arm::priority(floors.clone(), false).name == arm)
     }
 
     /// The arms that are no tries of `priority`.
     #[must_use]
     pub fn named_arms(&self) -> Vec<&str> {
-        let named = self.arms.iter().filter(|arm| !matches!(arm.rule, Rule::Priority(_)));
+        let named = self.arms.iter().filter(|arm| !matches!(arm.rule, Rule::Priority { .. }));
         named.map(|arm| arm.name.as_str()).collect()
     }
 }

@@ -32,8 +32,12 @@ pub struct Line {
     pub arm: String,
     /// Admitted tokens, percent of what the one bucket for all admitted.
     pub of_global: Spread,
-    /// Refused requests of the upper tiers, percent, without the customer that misbehaves.
+    /// Requests of the upper tiers refused within contract, percent, without the customer that misbehaves.
     pub upper_refused: Spread,
+    /// Requests of the upper tiers refused beyond contract, percent, likewise.
+    pub upper_beyond: Spread,
+    /// Delayed requests of the upper tiers, percent of those admitted.
+    pub upper_delayed: Spread,
     /// By group: name, and refused requests, percent.
     pub refused: Vec<(String, Spread)>,
     /// Delayed requests, percent of those admitted.
@@ -122,7 +126,12 @@ fn line(arm: &str, runs: &[&Run]) -> Line {
     Line {
         arm: arm.to_owned(),
         of_global: Spread::of(of_global),
-        upper_refused: spread(&|outcomes| refused_percent(&outcomes.upper())),
+        upper_refused: spread(&|outcomes| {
+            let upper = outcomes.upper();
+            percent(upper.refused_within_contract(), upper.offered)
+        }),
+        upper_beyond: spread(&|outcomes| percent(outcomes.upper().beyond_contract, outcomes.upper().offered)),
+        upper_delayed: spread(&|outcomes| percent(outcomes.upper().delayed, outcomes.upper().admitted)),
         refused: refused.collect(),
         delayed: spread(&|outcomes| percent(outcomes.total().delayed, outcomes.total().admitted)),
         wait_ms: spread(&|outcomes| {

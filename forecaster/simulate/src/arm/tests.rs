@@ -40,7 +40,7 @@ fn named(name: &str) -> Arm {
 fn every_arm_is_offered_everything_and_none_admits_more_than_the_budget() {
     let world = world();
     let mut arms = Arm::all();
-    arms.push(Arm::priority(vec![0, 0, 100, 300]));
+    arms.push(Arm::priority(vec![0, 0, 100, 300], false));
     let seconds = (world.trace.arrivals.last().unwrap().at_ns - world.starts_at_ms * 1_000_000) as f64 / 1e9;
     for arm in arms {
         let outcomes = run(&arm, &world, 20.0);
@@ -83,9 +83,9 @@ fn global_is_a_token_bucket() {
 #[test]
 fn priority_without_floors_is_global_and_floors_protect_the_upper_tiers() {
     let world = world();
-    let none = run(&Arm::priority(vec![0; 4]), &world, 30.0);
+    let none = run(&Arm::priority(vec![0; 4], false), &world, 30.0);
     assert_eq!(none, run(&named("global"), &world, 30.0));
-    let floors = run(&Arm::priority(vec![0, 0, 200, 500]), &world, 30.0);
+    let floors = run(&Arm::priority(vec![0, 0, 200, 500], false), &world, 30.0);
     assert!(floors.upper().refused() * 5 < none.upper().refused(), "{:?}", floors.upper());
 }
 

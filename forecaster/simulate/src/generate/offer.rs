@@ -10,7 +10,10 @@ use tidegate_core::{
 use tidegate_learn::{Learning, NamedCustomer};
 
 use super::STEP_S;
-use crate::{policy::Policy, rates::Rates};
+use crate::{
+    policy::{Policy, Terms},
+    rates::Rates,
+};
 
 /// The resource of generated requests; each costs one.
 pub(super) const RESOURCE: &str = "requests";
@@ -19,18 +22,58 @@ pub const TIERS: [&str; 4] = ["platinum", "gold", "silver", "bronze"];
 /// How many of them are called the upper tiers.
 pub const UPPER_TIERS: usize = 2;
 
-/// By tier: weight, floor in thousandths, risk quantile, longest wait in milliseconds.
-const TERMS: [(f64, u16, f64, u32); 4] =
-    [(16.0, 0, 0.95, 1000), (8.0, 0, 0.9, 1000), (4.0, 100, 0.7, 0), (1.0, 300, 0.5, 0)];
-/// A contract is so many times the busiest window that is known of a customer.
-const CONTRACT_MARGIN: f64 = 1.5;
+/// What a tier is sold with.
+struct Term {
+    name: &'static str,
+    weight: u32,
+    floor_permille: u16,
+    risk_quantile: f64,
+    max_delay_ms: u32,
+}
+
+const TERMS: [Term; TIERS.len()] = [
+    Term { name: TIERS[0], weight: 16, floor_permille: 0, risk_quantile: 0.95, max_delay_ms: 1000 },
+    Term { name: TIERS[1], weight: 8, floor_permille: 0, risk_quantile: 0.9, max_delay_ms: 1000 },
+    Term { name: TIERS[2], weight: 4, floor_permille: 100, risk_quantile: 0.7, max_delay_ms: 0 },
+    Term { name: TIERS[3], weight: 1, floor_permille: 300, risk_quantile: 0.5, max_delay_ms: 0 },
+];
+/// A contract is so many times the busiest window that is known of a customer: it is to bind who misbehaves, nobody else.
+const CONTRACT_MARGIN: f64 = 3.0;
 /// Smallest contract in tokens per second.
 const SMALLEST_CONTRACT_PER_S: f64 = 0.5;
-const CONTRACT_BURST_S: f64 = 10.0;
+const CONTRACT_BURST_S: f64 = 30.0;
 const REPORT_INTERVAL_MS: u32 = 10_000;
 const HORIZON_STEPS: u16 = 15;
 const RESERVABLE_SHARE: f64 = 0.8;
 const UNCERTAINTY_AVERSION: f64 = 0.5;
+
+impl Terms {
+    /// The terms on which generated customers are served unless others are asked for.
+    #[must_use]
+    pub fn usual() -> Self {
+        let tier = |(priority, term): (u8, &Term)| TierPolicy {
+            tier: Tier {
+                name: term.name.to_owned(),
+                priority,
+                weight: term.weight,
+                floor_permille: term.floor_permille,
+                max_delay_ms: term.max_delay_ms,
+                contracts: vec![None],
+                ..Tier::default()
+            },
+            weight: f64::from(term.weight),
+            risk_quantile: term.risk_quantile,
+            uncertainty_aversion: UNCERTAINTY_AVERSION,
+        };
+        Self {
+            tiers: (0..).zip(&TERMS).map(tier).collect(),
+            draw_order: DrawOrder::PoolFirst,
+            reservable_share: RESERVABLE_SHARE,
+            emergency_share: 0.0,
+            emergency_key_share: 0.0,
+        }
+    }
+}
 
 /// The policy; its capacity is still to be set.
 pub(super) fn make(
@@ -50,40 +93,24 @@ pub(super) fn make(
     let customer = |(key, tier): (&&str, &u8)| {
         ((*key).to_owned(), NamedCustomer { tier: *tier, contracts: vec![Some(contract(key))] })
     };
-    let tier = |(priority, (name, (weight, floor_permille, risk_quantile, max_delay_ms))): (
-        u8,
-        (&str, (f64, u16, f64, u32)),
-    )| {
-        TierPolicy {
-            tier: Tier {
-                name: name.to_owned(),
-                priority,
-                weight: weight as u32,
-                floor_permille,
-                max_delay_ms,
-                contracts: vec![None],
-                ..Tier::default()
-            },
-            weight,
-            risk_quantile,
-            uncertainty_aversion: UNCERTAINTY_AVERSION,
-        }
-    };
+    let terms = Terms::usual();
     Policy {
         name: "generated".to_owned(),
         learning: *learning,
         report_interval_ms: REPORT_INTERVAL_MS,
         step_ms: STEP_S as u32 * 1000,
         horizon_steps: HORIZON_STEPS,
-        draw_order: DrawOrder::PoolFirst,
-        tiers: (0..).zip(TIERS.into_iter().zip(TERMS)).map(tier).collect(),
+        draw_order: terms.draw_order,
+        tiers: terms.tiers,
         default_tier: TIERS.len() as u8 - 1,
         resources: vec![ResourcePolicy {
             name: RESOURCE.to_owned(),
             capacity_per_s: 1.0,
             burst: 1,
             safe_capacity_per_s: 1.0,
-            reservable_share: RESERVABLE_SHARE,
+            reservable_share: terms.reservable_share,
+            emergency_share: terms.emergency_share,
+            emergency_key_share: terms.emergency_key_share,
             ..ResourcePolicy::default()
         }],
         customers: tiers.iter().map(customer).collect(),

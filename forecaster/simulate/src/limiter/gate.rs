@@ -1,12 +1,13 @@
 //! The real allocator as the proxy runs it: tables come as bytes, usage leaves as reports.
 
 use tidegate_core::{
-    Allocator, Class, Decision, Demand, Receipt, Request, ResourceSetup, SafeBudget, Setup, Timestamp,
+    Allocator, Class, Decision, Demand, Reason, Receipt, Request, ResourceSetup, SafeBudget, Setup,
+    Timestamp,
     table::{Resource, Schedule, Table, Tier},
     units::MicroRate,
 };
 
-use super::{Limiter, Passed, Ticket, Verdict, planning::Planning};
+use super::{Limiter, Passed, Refused, Ticket, Verdict, planning::Planning};
 use crate::{
     error::Error,
     policy::Policy,
@@ -41,9 +42,10 @@ impl<'a> Gate<'a> {
         policy: &Policy,
         resources: &Names,
         floors_permille: &[u16],
+        may_wait: bool,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let mut gate = Self::new(policy, resources, None, false, now);
+        let mut gate = Self::new(policy, resources, None, may_wait, now);
         let table = floors_table(policy, floors_permille, now);
         gate.allocator.apply(&table.encode(), now).map_err(|source| Error::Table { step: 0, source })?;
         Ok(gate)
@@ -91,7 +93,7 @@ impl<'a> Gate<'a> {
 impl Limiter for Gate<'_> {
     fn decide(&mut self, arrival: &Arrival, key: &str, now: Timestamp) -> Verdict {
         let Some(resource) = self.resources.get(usize::from(arrival.resource)).copied().flatten() else {
-            return Verdict::Refuse;
+            return Verdict::Refuse(Refused::Short);
         };
         let demands = [Demand { resource, cost: arrival.cost, estimated: arrival.actual.is_some() }];
         let request = Request {
@@ -134,7 +136,10 @@ fn verdict(decision: &Decision) -> Verdict {
             Verdict::Admit(Passed { source: admission.source, receipt: admission.receipt })
         }
         Decision::Wait(waiting) => Verdict::Wait(Ticket(waiting.ticket.to_u64())),
-        Decision::Refuse(_) => Verdict::Refuse,
+        Decision::Refuse(refusal) if refusal.reason == Reason::Contract => {
+            Verdict::Refuse(Refused::BeyondContract)
+        }
+        Decision::Refuse(_) => Verdict::Refuse(Refused::Short),
     }
 }
 
@@ -142,6 +147,9 @@ fn verdict(decision: &Decision) -> Verdict {
 fn floors_table(policy: &Policy, floors_permille: &[u16], now: Timestamp) -> Table {
     let tier = |(tier, floor_permille): (&tidegate_core::plan::TierPolicy, &u16)| Tier {
         name: tier.tier.name.clone(),
+        priority: tier.tier.priority,
+        weight: tier.tier.weight,
+        max_delay_ms: tier.tier.max_delay_ms,
         floor_permille: *floor_permille,
         contracts: vec![None; policy.resources.len()],
         ..Tier::default()

@@ -2,7 +2,7 @@
 
 use tidegate_core::{Source, Timestamp, plan::Claim, plan::max_min_shares};
 
-use super::{Limiter, Passed, Verdict};
+use super::{Limiter, Passed, Refused, Verdict};
 use crate::{error::Error, policy::Policy, trace::Arrival, world::World};
 
 /// One bucket for each key and resource.
@@ -21,8 +21,8 @@ struct Bucket {
 }
 
 impl Shares {
-    /// Capacity and burst are divided in proportion to usage before the trace times the tier's weight; no share of the
-    /// burst is under one token. Keys without usage have what an average key has.
+    /// Capacity and burst are divided in proportion to usage before the trace; no share of the burst is under one token.
+    /// Keys without usage have what an average key has.
     pub(crate) fn new(world: &World, policy: &Policy) -> Self {
         let (keys, resources) = (world.trace.keys.all(), policy.resources.len());
         let start = Timestamp::from_millis(world.starts_at_ms);
@@ -36,14 +36,10 @@ impl Shares {
         for (index, resource) in policy.resources.iter().enumerate() {
             let of_resource = || used.iter().skip(index).step_by(resources);
             let average = of_resource().sum::<f64>() / keys.len().max(1) as f64;
-            let claims = keys.iter().zip(of_resource()).map(|(key, used)| {
-                let weight =
-                    policy.tiers.get(usize::from(policy.tier_of(key))).map_or(1.0, |tier| tier.weight);
-                Claim {
-                    priority: 0,
-                    weight: weight * if *used > 0.0 { *used } else { average.max(1.0) },
-                    ceiling: f64::INFINITY,
-                }
+            let claims = of_resource().map(|used| Claim {
+                priority: 0,
+                weight: if *used > 0.0 { *used } else { average.max(1.0) },
+                ceiling: f64::INFINITY,
             });
             let shares = max_min_shares(1.0, claims.collect());
             for (bucket, share) in buckets.iter_mut().skip(index).step_by(resources).zip(shares) {
@@ -59,13 +55,13 @@ impl Shares {
 impl Limiter for Shares {
     fn decide(&mut self, arrival: &Arrival, _key: &str, now: Timestamp) -> Verdict {
         let place = arrival.key as usize * self.resources + usize::from(arrival.resource);
-        let Some(bucket) = self.buckets.get_mut(place) else { return Verdict::Refuse };
+        let Some(bucket) = self.buckets.get_mut(place) else { return Verdict::Refuse(Refused::Short) };
         let refilled = now.since(bucket.at) as f64 / 1e9 * bucket.rate_per_s;
         bucket.level = (bucket.level + refilled).min(bucket.burst);
         bucket.at = now;
         let cost = arrival.cost as f64;
         if bucket.level < cost {
-            return Verdict::Refuse;
+            return Verdict::Refuse(Refused::Short);
         }
         bucket.level -= cost;
         Verdict::Admit(Passed { source: Source::Guaranteed, receipt: None })

@@ -66,7 +66,7 @@ fn outcomes(times_ns: &[u64], lost: usize) -> Vec<(u64, Option<u64>)> {
     let mut note = |arrival: &Arrival, outcome: Outcome| {
         let wait_ns = match outcome {
             Outcome::Admitted { wait_ns, .. } => Some(wait_ns),
-            Outcome::Refused => None,
+            Outcome::Refused(_) => None,
         };
         noted.push((arrival.at_ns, wait_ns));
     };
