@@ -191,11 +191,13 @@ impl Allocator {
         }
     }
 
-    /// An allocator of another set-up whose reports and windows go on where this one's end.
+    /// An allocator of another set-up whose reports and windows go on where this one's end. Receipts of this one are
+    /// spent for it.
     #[must_use]
     pub fn successor(&self, setup: Setup, now: Timestamp) -> Self {
         let mut next = Self::new(setup, now);
         next.ledger = self.ledger.successor();
+        next.receipts = self.receipts.successor(next.receipts);
         next
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Receipts {
     by_age: VecDeque<(Timestamp, Receipt)>,
     max: usize,
     ttl_ns: u64,
+    /// The generation that new cells begin with.
+    first_generation: u32,
 }
 
 impl Receipts {
@@ -52,7 +54,14 @@ impl Receipts {
             by_age: VecDeque::new(),
             max: max.max(1) as usize,
             ttl_ns: ttl_ms.saturating_mul(NANOS_PER_MILLI),
+            first_generation: 0,
         }
+    }
+
+    /// No receipts, and none to come that could be taken for one of these.
+    pub(super) fn successor(&self, next: Self) -> Self {
+        let latest = self.cells.iter().map(|cell| cell.generation).fold(self.first_generation, u32::max);
+        Self { first_generation: latest.wrapping_add(1), ..next }
     }
 
     /// Keeps the draws of one request; the caller has made room by [`Receipts::oldest`].
@@ -64,7 +73,7 @@ impl Receipts {
         let mut next = NONE;
         for item in outstanding {
             let index = self.free.pop().unwrap_or_else(|| {
-                self.cells.push(Cell { generation: 0, outstanding: None, next: NONE });
+                self.cells.push(Cell { generation: self.first_generation, outstanding: None, next: NONE });
                 (self.cells.len() - 1) as u32
             });
             let cell = self.cells.get_mut(index as usize)?;

@@ -237,6 +237,28 @@ fn an_abandoned_receipt_stays_charged_and_expires() {
 }
 
 #[test]
+fn a_receipt_of_before_a_new_set_up_settles_nothing_of_it() {
+    let mut old = allocator(10.0, 100);
+    let receipt = |decision: Decision| match decision {
+        Decision::Admit(admission) => admission.receipt.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let earlier = receipt(ask_estimate(&mut old, "a", 60, start()));
+    let setup = Setup {
+        resources: vec![ResourceSetup { name: String::from("requests"), safe: None }],
+        max_unknown_keys: 100,
+        max_receipts: 10,
+        max_waiting: 10,
+        receipt_ttl_ms: 60_000,
+        report_interval_ms: 1_000,
+    };
+    let mut new = old.successor(setup, start());
+    let later = receipt(ask_estimate(&mut new, "b", 60, start()));
+    assert!(!new.settle(earlier, &[(0, 0)], start()));
+    assert!(new.settle(later, &[(0, 60)], start()));
+}
+
+#[test]
 fn a_stale_table_fades_to_the_safe_capacity() {
     let mut allocator = allocator(100.0, 100);
     let mut table = table(100.0, 100, 3);
