@@ -72,7 +72,7 @@ fn median_ns(layout: &Layout, id: &str) -> Result<f64> {
     let text = fs::read_to_string(&path).with_context(|| missing(id, &path))?;
     let estimates: Value =
         serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
-    estimates["median"]["point_estimate"].as_f64().with_context(|| missing(id, &path))
+    estimates.pointer("/median/point_estimate").and_then(Value::as_f64).with_context(|| missing(id, &path))
 }
 
 fn missing(id: &str, path: &Path) -> String {
