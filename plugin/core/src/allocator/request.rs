@@ -45,7 +45,7 @@ pub enum Class {
 pub enum Decision {
     /// Let it pass.
     Admit(Admission),
-    /// Hold it back until [`Allocator::release`] names its ticket; nothing was debited. Only for a request that may wait.
+    /// Hold it back until [`release`](super::Allocator::release) names its ticket; nothing was debited. Only for a request that may wait.
     Wait(Waiting),
     /// Turn it away; nothing was debited.
     Refuse(Refusal),

@@ -42,6 +42,12 @@ pub(crate) const CORE: &[Row] = &[
     ms("apply a first table of 100,000 keys", "apply/100000 keys, first table", 100.0),
     ms("apply the next table of 100,000 keys", "apply/100000 keys, next table", 100.0),
     ms("longest slice of it", "apply/100000 keys, longest slice", 1.0),
+    ms("plan 100,000 customers, everything fits", "plan/100000 customers, 15 steps, everything fits", 200.0),
+    ms(
+        "plan 100,000 customers, short in every step",
+        "plan/100000 customers, 15 steps, short in every step",
+        200.0,
+    ),
     Row {
         what: "memory a key: buckets and plan of 15 steps",
         source: Source::Memory("bytes for buckets and plan"),
