@@ -10,6 +10,7 @@ mod arm;
 mod draw;
 mod error;
 mod generate;
+mod input;
 mod limiter;
 mod measure;
 mod policy;

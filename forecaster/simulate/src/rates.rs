@@ -1,22 +1,16 @@
 //! Rates of demand over time: the forecasting field's long format, `unique_id,ds,y`, plain or gzip.
 //!
 //! `y` is the demand in the window that begins at `ds`; a window is as long as the shortest distance between two.
-//! `ds` is a date and time in UTC (`2026-01-31T10:00:00`, with or without a zone), or seconds since the Unix epoch.
+//! `ds` is a date and time in UTC (`2026-01-31T10:00:00`, with or without a zone), or seconds or milliseconds since the Unix epoch.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{BufRead, BufReader, Read},
-    path::Path,
+use std::{collections::BTreeMap, io::BufRead, path::Path};
+
+use crate::{
+    error::Error,
+    input::{instant_ns, open},
 };
 
-use flate2::read::MultiGzDecoder;
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
-
-use crate::error::Error;
-
 const COLUMNS: [&str; 3] = ["unique_id", "ds", "y"];
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Demand of every key over time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,11 +29,7 @@ impl Rates {
     /// # Errors
     /// Names the file, and the line and column that make no sense.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = |source| Error::File { path: path.to_owned(), source };
-        let mut input = BufReader::new(File::open(path).map_err(file)?);
-        let gzip = input.fill_buf().map_err(file)?.starts_with(&GZIP_MAGIC);
-        let plain: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(input)) } else { Box::new(input) };
-        Self::read(BufReader::new(plain), path)
+        Self::read(open(path)?, path)
     }
 
     /// Reads rows; `path` is for errors.
@@ -68,7 +58,7 @@ impl Rates {
             else {
                 return Err(wrong(number, None, "does not have 3 columns".into()));
             };
-            let at_s = instant_s(ds).ok_or_else(|| {
+            let at_s = instant_ns(ds).map(|at_ns| at_ns / 1_000_000_000).ok_or_else(|| {
                 let problem = format!("`{ds}` is no time; give one such as 2026-01-31T10:00:00, or seconds");
                 wrong(number, Some("ds"), problem)
             })?;
@@ -106,18 +96,6 @@ impl Rates {
     pub fn ends_at_s(&self) -> u64 {
         self.starts_at_s + self.keys.values().map(Vec::len).max().unwrap_or(0) as u64 * self.window_s
     }
-}
-
-fn instant_s(text: &str) -> Option<u64> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds);
-    }
-    let zoned = text.parse::<Timestamp>().ok();
-    let instant = zoned.or_else(|| {
-        let civil: DateTime = text.parse().ok()?;
-        TimeZone::UTC.to_timestamp(civil).ok()
-    })?;
-    u64::try_from(instant.as_second()).ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Requests in the order in which they came. Names are kept once: 40 bytes a request, however long they are.
 
+mod reader;
+
 use std::collections::HashMap;
 
 use tidegate_core::Class;
