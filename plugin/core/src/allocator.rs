@@ -236,7 +236,7 @@ impl Allocator {
         const DUE_PER_TICK: u32 = 4096;
         let rebased = self.begin(now, DUE_PER_TICK);
         self.sweep(DUE_PER_TICK, rebased);
-        self.expire_receipts(rebased);
+        self.expire_receipts(0, rebased);
     }
 
     /// Takes the usage since the last call, or `None` when there was none. `now` closes nothing: increments add up.

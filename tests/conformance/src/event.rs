@@ -17,12 +17,29 @@ pub enum Event {
     Until(u64),
     /// The wall clock is set, forward or back.
     SetClock(u64),
-    /// The bytes of a table, good or bad.
+    /// The bytes of a table, good or bad, in one piece.
     Apply(Bytes),
+    /// The bytes of a table, to be installed piece by piece.
+    Stage(Bytes),
+    /// The next piece of the table on its way: so many keys at most.
+    Install(u32),
     /// A request.
     Decide(Ask),
     /// The request that was refused last comes again when it was told to, if that is soon.
     Retry,
+    /// Whoever waits and can go now, or has waited too long, leaves the queue.
+    Release,
+    /// When to look at the queue next.
+    NextRelease,
+    /// A client that waits, or has waited of late, goes away.
+    Cancel {
+        /// How many younger ones there are.
+        back: u32,
+    },
+    /// Where a key stands.
+    Explain(Bytes),
+    /// What the request that was refused last could have instead.
+    Alternatives,
     /// A request that somebody else lets pass or not.
     Count {
         /// The request.
@@ -61,6 +78,8 @@ pub struct SetUp {
     pub max_unknown_keys: u32,
     /// Most open receipts.
     pub max_receipts: u32,
+    /// Most requests that wait.
+    pub max_waiting: u32,
     /// How long a receipt lives, in ms.
     pub receipt_ttl_ms: u64,
     /// Length of usage windows in ms.
@@ -77,7 +96,7 @@ pub struct SafeBucket {
 }
 
 /// A request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
     /// The throttling key.
     pub key: Bytes,
@@ -87,6 +106,8 @@ pub struct Ask {
     pub parts: Vec<Part>,
     /// Whether it may be held back.
     pub may_wait: bool,
+    /// Whether less is welcome.
+    pub partial: bool,
 }
 
 /// What a request asks of one resource.

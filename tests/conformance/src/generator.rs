@@ -26,7 +26,7 @@ const MOODS: [u64; 7] = [0, 1_000, 100_000, MILLI, 5 * MILLI, 20 * MILLI, 300 * 
 const MOST_EVENTS: u64 = 20_000;
 
 /// An endless or finite sequence of events.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Script<'a> {
     choices: Choices<'a>,
     requests_left: Option<u32>,
@@ -37,6 +37,8 @@ pub struct Script<'a> {
     mood: u64,
     /// Set-up is due, since what was done cannot be undone.
     spoiled: bool,
+    /// A table is on its way, for so many events at most.
+    installing: u64,
     /// What comes next without a choice.
     queue: Vec<Event>,
 }
@@ -61,6 +63,7 @@ impl<'a> Script<'a> {
             wall_ns: START_NS,
             mood: MILLI,
             spoiled: false,
+            installing: 0,
             queue: vec![Event::SetClock(START_NS)],
         }
     }
@@ -94,20 +97,26 @@ impl<'a> Script<'a> {
         if choices.one_in(60) {
             self.mood = choices.pick(&MOODS);
         }
+        self.installing = self.installing.saturating_sub(1);
+        if self.installing > 0 && choices.one_in(3) {
+            return Event::Install(choices.pick(&[2, 1, 4, 8, 30, 100, 0, u32::MAX]));
+        }
         match choices.below(1_000) {
-            0..480 => self.request(),
-            480..740 => {
+            0..450 => self.request(),
+            450..660 => {
                 let nanos = choices.below(self.mood.saturating_mul(2).saturating_add(1));
                 self.pass(nanos)
             }
-            740..860 => self.settle(),
-            860..905 => Event::Advance,
-            905..935 => Event::Retry,
-            935..957 => Event::Apply(Bytes(self.tables.next(
-                &mut self.world,
-                self.wall_ns / MILLI,
-                &mut self.choices,
-            ))),
+            660..765 => self.settle(),
+            765..805 => Event::Advance,
+            805..835 => Event::Retry,
+            835..885 => Event::Release,
+            885..900 => Event::NextRelease,
+            900..912 => Event::Cancel { back: choices.below(12) as u32 },
+            912..920 => Event::Explain(self.world.anybody(choices)),
+            920..935 => Event::Alternatives,
+            935..948 => Event::Apply(self.table()),
+            948..957 => self.stage(),
             957..968 => Event::Report,
             968..975 => Event::Count { ask: self.world.ask(choices), admitted: choices.one_in(2) },
             975..980 => {
@@ -127,6 +136,16 @@ impl<'a> Script<'a> {
             989..992 => self.flood(),
             _ => self.request(),
         }
+    }
+
+    fn table(&mut self) -> Bytes {
+        Bytes(self.tables.next(&mut self.world, self.wall_ns / MILLI, &mut self.choices))
+    }
+
+    /// A table is to come into force by and by, while life goes on.
+    fn stage(&mut self) -> Event {
+        self.installing = self.choices.between(5, 80);
+        Event::Stage(self.table())
     }
 
     fn request(&mut self) -> Event {

@@ -2,10 +2,13 @@
 //!
 //! Receipts are opaque, so only their presence counts; what they hold shows when they are settled.
 
-use alloc::string::String;
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::{Decision, Reason, Source};
+use tidegate_core::{Alternatives, Decision, Progress, Reason, Source};
 
 use crate::text::Bytes;
 
@@ -22,8 +25,17 @@ pub enum Outcome {
         payer: Payer,
         /// Whether there is a receipt.
         receipt: bool,
-        /// How long it is held back.
-        wait_ns: u64,
+        /// Tokens of the first part.
+        granted: u64,
+    },
+    /// The request waits.
+    Waiting {
+        /// Index of the key's tier.
+        tier: u8,
+        /// Its ticket as a number.
+        ticket: u64,
+        /// How long, if nobody better comes.
+        expected_ns: u64,
     },
     /// The request is turned away.
     Refused {
@@ -40,8 +52,29 @@ pub enum Outcome {
     Counted(u8),
     /// Whether a receipt was still open.
     Settled(bool),
+    /// Who left the queue, by ticket, and how.
+    Released(Vec<(u64, Outcome)>),
+    /// When to look at the queue next.
+    NextRelease(Option<u64>),
+    /// Whether somebody still waited.
+    Cancelled(bool),
+    /// Where a key stands, as JSON.
+    Explained(String),
+    /// What a refused request could have instead.
+    Instead {
+        /// A part of its cost in thousandths.
+        smaller_permille: Option<u16>,
+        /// The same, if it were critical.
+        as_critical: bool,
+        /// The same, once the next step has begun.
+        next_step_ns: Option<u64>,
+    },
     /// A table is in force, or the reason why it is not.
     Applied(Result<u64, String>),
+    /// A table is on its way, or the reason why it is not.
+    Staged(Result<(), String>),
+    /// How far the table on its way has got.
+    Installing(Stretch),
     /// What the allocator says of itself.
     Standing {
         /// Epoch of the table in force.
@@ -52,6 +85,8 @@ pub enum Outcome {
         table: String,
         /// Keys held.
         keys: u64,
+        /// Requests that wait.
+        waiting: u64,
         /// Requests so far.
         requests: u64,
         /// Name of the best tier.
@@ -68,6 +103,21 @@ pub enum Payer {
     Guaranteed,
     /// The pool.
     Opportunistic,
+    /// The emergency pool, at least in part.
+    Emergency,
+}
+
+/// How far a table has got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stretch {
+    /// There is none.
+    Idle,
+    /// There is more to do.
+    Working,
+    /// The table of this epoch is wholly in force.
+    Installed(u64),
+    /// Refused for this reason.
+    Refused(String),
 }
 
 /// What a refused request was short of.
@@ -89,9 +139,15 @@ impl From<&Decision> for Outcome {
                 payer: match admission.source {
                     Source::Guaranteed => Payer::Guaranteed,
                     Source::Opportunistic => Payer::Opportunistic,
+                    Source::Emergency => Payer::Emergency,
                 },
                 receipt: admission.receipt.is_some(),
-                wait_ns: admission.wait_ns,
+                granted: admission.granted,
+            },
+            Decision::Wait(waiting) => Self::Waiting {
+                tier: waiting.tier,
+                ticket: waiting.ticket.to_u64(),
+                expected_ns: waiting.expected_ns,
             },
             Decision::Refuse(refusal) => Self::Refused {
                 tier: refusal.tier,
@@ -104,5 +160,23 @@ impl From<&Decision> for Outcome {
                 retry_after_ns: refusal.retry_after_ns,
             },
         }
+    }
+}
+
+impl From<Progress> for Outcome {
+    fn from(progress: Progress) -> Self {
+        Self::Installing(match progress {
+            Progress::Idle => Stretch::Idle,
+            Progress::Working => Stretch::Working,
+            Progress::Installed(epoch) => Stretch::Installed(epoch),
+            Progress::Refused(error) => Stretch::Refused(error.to_string()),
+        })
+    }
+}
+
+impl From<Alternatives> for Outcome {
+    fn from(instead: Alternatives) -> Self {
+        let Alternatives { smaller_permille, as_critical, next_step_ns } = instead;
+        Self::Instead { smaller_permille, as_critical, next_step_ns }
     }
 }

@@ -3,8 +3,8 @@
 use alloc::{format, string::ToString, vec::Vec};
 
 use tidegate_core::{
-    Allocator, Class, Decision, Demand, Receipt, Request, ResourceSetup, SafeBudget, Setup, Share, Timestamp,
-    units::MicroRate,
+    Allocator, Class, Decision, Demand, Receipt, Refusal, Request, ResourceSetup, SafeBudget, Setup, Share,
+    Ticket, Timestamp, units::MicroRate,
 };
 
 use crate::{
@@ -20,12 +20,13 @@ const BOOT: u64 = 7;
 const PATIENCE_NS: u64 = 2_000_000_000;
 
 /// An allocator, its clock, and what has to be remembered between events.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Player {
     allocator: Option<Allocator>,
     wall_ns: u64,
     receipts: Recent<Receipt>,
-    refused: Option<(Ask, u64)>,
+    tickets: Recent<Ticket>,
+    refused: Option<(Ask, Refusal)>,
 }
 
 impl Player {
@@ -47,9 +48,9 @@ impl Player {
         self.allocator.as_ref()
     }
 
-    /// The request that was refused last, and when it was told to come again.
+    /// The request that was refused last, and how.
     #[must_use]
-    pub const fn refused(&self) -> Option<&(Ask, u64)> {
+    pub const fn refused(&self) -> Option<&(Ask, Refusal)> {
         self.refused.as_ref()
     }
 
@@ -66,18 +67,17 @@ impl Player {
                 self.wall_ns = *nanos;
                 Outcome::Nothing
             }
-            Event::Retry => match self.refused.take() {
-                Some((ask, retry_after_ns)) if retry_after_ns <= PATIENCE_NS => {
-                    self.wall_ns = self.wall_ns.saturating_add(retry_after_ns);
-                    self.decide(&ask)
-                }
-                _ => Outcome::Nothing,
-            },
+            Event::Retry => self.retry(),
             Event::Decide(ask) => self.decide(ask),
             event => {
                 let now = Timestamp::from_nanos(self.wall_ns);
                 match &mut self.allocator {
-                    Some(allocator) => tell(allocator, &self.receipts, event, now),
+                    Some(allocator) => Memory {
+                        receipts: &mut self.receipts,
+                        tickets: &self.tickets,
+                        refused: &self.refused,
+                    }
+                    .tell(allocator, event, now),
                     None => Outcome::Nothing,
                 }
             }
@@ -95,9 +95,19 @@ impl Player {
             Some(allocator) => succeed(allocator, setup(set_up), now),
             None => Allocator::new(setup(set_up), now),
         });
-        self.receipts = Recent::default();
-        self.refused = None;
+        (self.receipts, self.tickets, self.refused) = (Recent::default(), Recent::default(), None);
         Outcome::Nothing
+    }
+
+    fn retry(&mut self) -> Outcome {
+        let Some((ask, refusal)) = self.refused.take() else { return Outcome::Nothing };
+        match refusal.retry_after_ns {
+            Some(nanos) if nanos <= PATIENCE_NS => {
+                self.wall_ns = self.wall_ns.saturating_add(nanos);
+                self.decide(&ask)
+            }
+            _ => Outcome::Nothing,
+        }
     }
 
     fn decide(&mut self, ask: &Ask) -> Outcome {
@@ -105,46 +115,82 @@ impl Player {
         let Some(allocator) = &mut self.allocator else { return Outcome::Nothing };
         let decision = with_request(ask, |request| allocator.decide(request, now));
         match &decision {
-            Decision::Admit(admission) => {
-                if let Some(receipt) = admission.receipt {
-                    self.receipts.keep(receipt);
-                }
-            }
-            Decision::Refuse(refusal) => {
-                self.refused = refusal.retry_after_ns.map(|nanos| (ask.clone(), nanos));
-            }
+            Decision::Admit(admission) => admission.receipt.into_iter().for_each(|it| self.receipts.keep(it)),
+            Decision::Wait(waiting) => self.tickets.keep(waiting.ticket),
+            Decision::Refuse(refusal) => self.refused = Some((ask.clone(), *refusal)),
         }
         Outcome::from(&decision)
     }
 }
 
-/// The events that are one call each.
-fn tell(allocator: &mut Allocator, receipts: &Recent<Receipt>, event: &Event, now: Timestamp) -> Outcome {
-    match event {
-        Event::Apply(table) => {
-            Outcome::Applied(allocator.apply(table, now).map_err(|error| error.to_string()))
+/// What a player remembers of earlier events.
+struct Memory<'a> {
+    receipts: &'a mut Recent<Receipt>,
+    tickets: &'a Recent<Ticket>,
+    refused: &'a Option<(Ask, Refusal)>,
+}
+
+impl Memory<'_> {
+    /// The events that are one call each, or the same call until there is no more.
+    fn tell(self, allocator: &mut Allocator, event: &Event, now: Timestamp) -> Outcome {
+        match event {
+            Event::Apply(table) => {
+                Outcome::Applied(allocator.apply(table, now).map_err(|error| error.to_string()))
+            }
+            Event::Stage(table) => {
+                Outcome::Staged(allocator.stage(table.to_vec(), now).map_err(|error| error.to_string()))
+            }
+            Event::Install(keys) => Outcome::from(allocator.install(*keys, now)),
+            Event::Release => self.release(allocator, now),
+            Event::NextRelease => Outcome::NextRelease(allocator.next_release_ns(now)),
+            Event::Cancel { back } => match self.tickets.pick(*back) {
+                Some(ticket) => Outcome::Cancelled(allocator.cancel(*ticket)),
+                None => Outcome::Nothing,
+            },
+            Event::Explain(key) => {
+                let standing = allocator.explain(key, now);
+                Outcome::Explained(serde_json::to_string(&standing).unwrap_or_default())
+            }
+            Event::Alternatives => match self.refused {
+                Some((ask, refusal)) => with_request(ask, |request| {
+                    let Request { key, class, demands, .. } = *request;
+                    Outcome::from(allocator.alternatives(key, class, demands, refusal, now))
+                }),
+                None => Outcome::Nothing,
+            },
+            Event::Count { ask, admitted } => Outcome::Counted(with_request(ask, |request| {
+                allocator.count_undecided(request, *admitted, now)
+            })),
+            Event::Settle { back, actual } => match self.receipts.pick(*back) {
+                Some(receipt) => Outcome::Settled(allocator.settle(*receipt, actual, now)),
+                None => Outcome::Nothing,
+            },
+            Event::Advance => {
+                allocator.advance(now);
+                standing(allocator)
+            }
+            Event::Share { part, whole } => {
+                allocator.set_share(Share::new(*part, *whole), now);
+                Outcome::Nothing
+            }
+            Event::ReportInterval(interval_ms) => {
+                allocator.set_report_interval(*interval_ms);
+                Outcome::Nothing
+            }
+            Event::Report => Outcome::Reported(allocator.report(BOOT).map(|report| Bytes(report.encode()))),
+            _ => Outcome::Nothing,
         }
-        Event::Count { ask, admitted } => {
-            Outcome::Counted(with_request(ask, |request| allocator.count_undecided(request, *admitted, now)))
+    }
+
+    fn release(self, allocator: &mut Allocator, now: Timestamp) -> Outcome {
+        let mut released = Vec::new();
+        while let Some((ticket, decision)) = allocator.release(now) {
+            if let Decision::Admit(admission) = &decision {
+                admission.receipt.into_iter().for_each(|receipt| self.receipts.keep(receipt));
+            }
+            released.push((ticket.to_u64(), Outcome::from(&decision)));
         }
-        Event::Settle { back, actual } => match receipts.pick(*back) {
-            Some(receipt) => Outcome::Settled(allocator.settle(*receipt, actual, now)),
-            None => Outcome::Nothing,
-        },
-        Event::Advance => {
-            allocator.advance(now);
-            standing(allocator)
-        }
-        Event::Share { part, whole } => {
-            allocator.set_share(Share::new(*part, *whole), now);
-            Outcome::Nothing
-        }
-        Event::ReportInterval(interval_ms) => {
-            allocator.set_report_interval(*interval_ms);
-            Outcome::Nothing
-        }
-        Event::Report => Outcome::Reported(allocator.report(BOOT).map(|report| Bytes(report.encode()))),
-        _ => Outcome::Nothing,
+        Outcome::Released(released)
     }
 }
 
@@ -154,6 +200,7 @@ fn standing(allocator: &Allocator) -> Outcome {
         snapshot_epoch: allocator.snapshot_epoch(),
         table: format!("{:?}", allocator.table_state()),
         keys: allocator.key_count() as u64,
+        waiting: allocator.waiting() as u64,
         requests: allocator.requests(),
         tier: allocator.tier_name(0).to_string(),
     }
@@ -168,6 +215,7 @@ fn setup(set_up: &SetUp) -> Setup {
         resources: resources.collect(),
         max_unknown_keys: set_up.max_unknown_keys,
         max_receipts: set_up.max_receipts,
+        max_waiting: set_up.max_waiting,
         receipt_ttl_ms: set_up.receipt_ttl_ms,
         report_interval_ms: set_up.report_interval_ms,
     }
@@ -182,5 +230,6 @@ fn with_request<T>(ask: &Ask, then: impl FnOnce(&Request<'_>) -> T) -> T {
         1 => Class::Standard,
         _ => Class::Deferrable,
     };
-    then(&Request { key: &ask.key, class, demands: &demands, may_wait: ask.may_wait })
+    let Ask { key, may_wait, partial, .. } = ask;
+    then(&Request { key, class, demands: &demands, may_wait: *may_wait, partial: *partial })
 }

@@ -115,7 +115,10 @@ pub fn play(question: &Question) -> Answer {
             answer.told.push((event, outcome.clone()));
         }
         answer.events += 1;
-        answer.decisions += u64::from(matches!(outcome, Outcome::Admitted { .. } | Outcome::Refused { .. }));
+        answer.decisions += u64::from(matches!(
+            outcome,
+            Outcome::Admitted { .. } | Outcome::Waiting { .. } | Outcome::Refused { .. }
+        ));
         if answer.events.is_multiple_of(BLOCK) {
             let [a, b, c, d, ..] = digest(&outcomes);
             answer.blocks.push([a, b, c, d]);

@@ -66,18 +66,19 @@ impl Allocator {
     /// one that is partly in force is finished first.
     ///
     /// # Errors
-    /// Says what is wrong with what the table says before its keys; the last good one stays in force.
+    /// Says what is wrong with what the table says before its keys; nothing but the time changes then, for a table on
+    /// its way neither.
     pub fn stage(&mut self, bytes: Vec<u8>, now: Timestamp) -> Result<(), TableError> {
-        while self.installation.as_ref().is_some_and(|staged| !matches!(staged.phase, Phase::Checking(_))) {
-            self.install(u32::MAX, now);
-        }
-        self.installation = None;
+        self.begin(now, 0);
         let (table, reader) = Reader::open(&bytes)?;
         if table.epoch <= self.policy.epoch {
             return Err(TableError::OldEpoch { found: table.epoch, current: self.policy.epoch });
         }
         self.check_base(&table)?;
         let checker = Checker::new(&table, reader.left())?;
+        while self.installation.as_ref().is_some_and(|staged| !matches!(staged.phase, Phase::Checking(_))) {
+            self.install(u32::MAX, now);
+        }
         self.installation = Some(Installation { table, bytes, reader, phase: Phase::Checking(checker) });
         Ok(())
     }

@@ -351,12 +351,14 @@ impl Budget {
     /// A bucket below its depth claims its rate from the pool. The pool must be settled to the bucket's time.
     fn start_refill(&mut self, id: ShadowId) {
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
-        if !shadow.refilling && shadow.level < shadow.depth() {
+        let starts = !shadow.refilling && shadow.level < shadow.depth();
+        if starts {
             shadow.refilling = true;
             self.pool_rate -= i128::from(shadow.rate.rate().0);
         }
-        // Whoever is in the calendar is looked at in time: what was taken since only makes it later.
-        if !self.calendar.contains(id) {
+        // Whoever has been refilling is looked at in time: what was taken since only makes it later. Whoever starts may
+        // have a place in the calendar from when more was missing.
+        if starts || !self.calendar.contains(id) {
             self.watch(id);
         }
     }

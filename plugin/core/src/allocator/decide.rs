@@ -150,11 +150,12 @@ impl Allocator {
         }
 
         // 3. Emergency: for critical requests and tiers with access, up to a key's most per step.
-        if asker.has_emergency && resource.budget.shadow(EMERGENCY, now) >= rest {
-            let most = resource.emergency_use.most(resource.budget.reserved(EMERGENCY).1);
-            if resource.emergency_use.allows(asker.key, rest, most, self.policy.turn) {
-                return Ok(Draw { shadow, pool: Amount::ZERO, emergency: rest, ..draw });
-            }
+        let most = resource.emergency_use.most(resource.budget.reserved(EMERGENCY).1);
+        let may_draw = |amount: Amount| {
+            asker.has_emergency && resource.emergency_use.allows(asker.key, amount, most, self.policy.turn)
+        };
+        if may_draw(rest) && resource.budget.shadow(EMERGENCY, now) >= rest {
+            return Ok(Draw { shadow, pool: Amount::ZERO, emergency: rest, ..draw });
         }
 
         // 4. Partial: whatever of it the steps above would grant.
@@ -167,7 +168,7 @@ impl Allocator {
         }
 
         // 5. Wait: within the contract, when it comes soon enough and there is room. 6. Refuse, saying when.
-        let retry_after_ns = retry::earliest(&resource.budget, slot, &view.needs(), now);
+        let retry_after_ns = retry::earliest(&resource.budget, slot, &view.needs(may_draw(cost)), now);
         let in_time = retry_after_ns.is_some_and(|nanos| nanos <= asker.max_wait_ns);
         let can_wait =
             within_contract && asker.max_wait_ns > 0 && in_time && self.waiting.has_room(asker.rank);
@@ -250,7 +251,7 @@ impl Allocator {
     }
 
     fn open_receipt(&mut self, key: u32, estimates: u32, now: Timestamp) -> Option<Receipt> {
-        self.expire_receipts(now);
+        self.expire_receipts(1, now);
         if let Some(entry) = self.keys.entry_mut(key) {
             entry.outstanding = entry.outstanding.saturating_add(estimates);
         }
@@ -347,14 +348,15 @@ impl View<'_> {
         Amount(self.shadow.0.saturating_add(allowed)).floor_tokens().max(0) as u64
     }
 
-    const fn needs(&self) -> Needs<'_> {
+    const fn needs(&self, has_emergency: bool) -> Needs {
         Needs {
             shadow: self.shadow_id,
             cost: self.cost,
             floor: Amount(self.floor.0.saturating_add(self.ahead.0)),
             highest: Amount(self.highest.0.saturating_add(self.ahead.0)),
             contract: self.contract,
-            asker: self.asker,
+            borrows: self.asker.borrows,
+            has_emergency,
         }
     }
 }

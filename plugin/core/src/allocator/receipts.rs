@@ -101,15 +101,15 @@ impl Receipts {
         Some((outstanding, rest))
     }
 
-    /// The next receipt to give up: one that is too old, or the oldest when there is no room for one more request.
-    pub(super) fn oldest(&mut self, now: Timestamp) -> Option<Receipt> {
+    /// The next receipt to give up: one that is too old, or the oldest when there is no room for so many more.
+    pub(super) fn oldest(&mut self, more: usize, now: Timestamp) -> Option<Receipt> {
         loop {
             let &(expires_at, receipt) = self.by_age.front()?;
             let open = self
                 .cells
                 .get(receipt.index as usize)
                 .is_some_and(|cell| cell.generation == receipt.generation && cell.outstanding.is_some());
-            if open && now < expires_at && self.by_age.len() < self.max {
+            if open && now < expires_at && self.by_age.len() + more <= self.max {
                 return None;
             }
             self.by_age.pop_front();

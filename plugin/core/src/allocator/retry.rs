@@ -6,25 +6,26 @@
 
 use super::{
     budget::{Budget, EMERGENCY, ShadowId},
-    decide::Asker,
     keys::Slot,
 };
 use crate::units::{Amount, Rate, Timestamp};
 
 /// What a request needs of one resource.
-pub(super) struct Needs<'a> {
+pub(super) struct Needs {
     pub(super) shadow: ShadowId,
     pub(super) cost: Amount,
     /// What it leaves in the pool, and what the highest floor leaves; both with what waits before it.
     pub(super) floor: Amount,
     pub(super) highest: Amount,
     pub(super) contract: Option<(Rate, Amount)>,
-    pub(super) asker: &'a Asker,
+    pub(super) borrows: bool,
+    /// The emergency pool may pay all of it in this step, once it has filled up.
+    pub(super) has_emergency: bool,
 }
 
 /// Nanoseconds until the first of the ways to be admitted opens; `None` when none ever does.
-pub(super) fn earliest(budget: &Budget, slot: &Slot, needs: &Needs<'_>, now: Timestamp) -> Option<u64> {
-    let Needs { shadow, cost, floor, highest, contract, asker } = *needs;
+pub(super) fn earliest(budget: &Budget, slot: &Slot, needs: &Needs, now: Timestamp) -> Option<u64> {
+    let Needs { shadow, cost, floor, highest, contract, borrows, has_emergency } = *needs;
     let both = |first: Option<u64>, second: Option<u64>| Some(first?.max(second?));
     let contract_to = |amount: Amount| match contract {
         Some(contract) => slot.standard.time_to(amount, contract, now),
@@ -34,8 +35,8 @@ pub(super) fn earliest(budget: &Budget, slot: &Slot, needs: &Needs<'_>, now: Tim
     let covered = budget.shadow_time_to(shadow, cost, now);
     let joint = both(budget.joint_time_to(shadow, cost, floor, now), contract_to(Amount(cost.0 - held)));
     let pool = both(budget.pool_time_to(cost, floor, now), contract_to(cost));
-    let borrowed = if asker.borrows { budget.pool_time_to(cost, highest, now) } else { None };
-    let emergency = if asker.has_emergency {
+    let borrowed = if borrows { budget.pool_time_to(cost, highest, now) } else { None };
+    let emergency = if has_emergency {
         budget.shadow_time_to(EMERGENCY, cost, now).filter(|nanos| *nanos > 0)
     } else {
         None

@@ -20,9 +20,9 @@ impl Allocator {
         self.close_receipt(receipt, actual, now)
     }
 
-    /// Charges abandoned requests their estimates.
-    pub(super) fn expire_receipts(&mut self, now: Timestamp) {
-        while let Some(receipt) = self.receipts.oldest(now) {
+    /// Charges abandoned requests their estimates, and makes room for so many more receipts.
+    pub(super) fn expire_receipts(&mut self, more: usize, now: Timestamp) {
+        while let Some(receipt) = self.receipts.oldest(more, now) {
             self.close_receipt(receipt, &[], now);
         }
     }

@@ -7,6 +7,7 @@ mod queue;
 mod reference;
 mod retry;
 mod scenarios;
+mod staged;
 
 use alloc::{string::String, vec, vec::Vec};
 

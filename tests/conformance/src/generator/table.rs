@@ -1,11 +1,15 @@
 //! The tables of a script: snapshots, deltas on them, and every kind of bad one.
 
-use alloc::{format, string::String, vec, vec::Vec};
+mod bad;
+mod tiers;
+
+use alloc::{vec, vec::Vec};
 
 use tidegate_core::{
     KeyHash,
-    report::Report,
-    table::{Baseline, Contract, DrawOrder, Grant, Key, Reservation, Resource, Table, Tier},
+    table::{
+        Baseline, Contract, DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier,
+    },
     units::MicroRate,
 };
 
@@ -13,7 +17,7 @@ use super::world::{self, World};
 use crate::choices::Choices;
 
 /// What the forecaster of a script knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
     epoch: u64,
     tiers: Vec<Tier>,
@@ -43,9 +47,11 @@ impl Tables {
             return self.bad(world, now_ms, choices);
         }
         if self.tiers.is_empty() || choices.one_in(6) {
-            self.tiers = tiers(world, choices);
+            self.tiers = tiers::tiers(world, choices);
             self.customers = (0..world.customers).map(|number| self.customer(number, choices)).collect();
             world.change_budgets(choices);
+        } else if choices.one_in(8) {
+            tiers::shuffle(&mut self.tiers, choices);
         }
         for _ in 0..choices.below(4) {
             let at = choices.below(self.customers.len() as u64) as usize;
@@ -72,7 +78,7 @@ impl Tables {
         Customer {
             number,
             tier: choices.below(self.tiers.len() as u64) as u8,
-            contract: choices.one_in(3).then(|| contract(choices)),
+            contract: choices.one_in(3).then(|| tiers::contract(choices)),
             owns: choices.one_in(if number < 4 { 2 } else { 5 }),
         }
     }
@@ -116,68 +122,77 @@ impl Tables {
         table
     }
 
-    /// Divides one resource among tiers and customers, step by step, and never gives more than there is.
+    /// Divides one resource among emergencies, tiers and customers, step by step, and never gives more than there is.
     fn plan(&self, table: &mut Table, index: u8, of: &world::Resource, choices: &mut Choices<'_>) {
         let steps = usize::from(table.steps);
-        let mut left = vec![(of.capacity, of.burst); steps];
+        // What is held comes back by itself.
+        let capacity = if of.held { 0 } else { of.capacity };
+        let mut left = vec![(capacity, of.burst); steps];
         let owners = self.customers.iter().filter(|customer| customer.owns).count() as u64;
-        let parts = owners + self.tiers.len() as u64;
-        let mut reserve = |choices: &mut Choices<'_>| -> Vec<Reservation> {
-            left.iter_mut().map(|left| take(left, parts, choices)).collect()
+        let parts = owners + self.tiers.len() as u64 + 1;
+        let mut reserve = |choices: &mut Choices<'_>| -> Schedule {
+            let steps: Vec<Reservation> = left.iter_mut().map(|left| take(left, parts, choices)).collect();
+            Schedule::from_steps(&steps)
         };
-        let tier_reservations = self.tiers.iter().map(|_| reserve(choices)).collect();
+        let emergency = if choices.one_in(2) { reserve(choices) } else { Schedule::default() };
+        let tier_reservations = self.tiers.iter().map(|_| match choices.below(4) {
+            0 => Schedule::default(),
+            _ => reserve(choices),
+        });
+        let tier_reservations = tier_reservations.collect();
         for (customer, key) in self.customers.iter().zip(&mut table.keys) {
-            let reservations = if customer.owns { reserve(choices) } else { Vec::new() };
-            let granted = customer.contract.is_some() || !reservations.is_empty();
-            if granted {
-                key.grants.push(Grant { resource: index, contract: customer.contract, reservations });
+            let (mut reservations, mut forecast) = (Schedule::default(), Forecast::default());
+            if customer.owns {
+                (reservations, forecast) = (reserve(choices), foresee(capacity / parts, choices));
+            }
+            if customer.contract.is_some() || !reservations.is_empty() {
+                let contract = customer.contract;
+                key.grants.push(Grant { resource: index, contract, reservations, forecast });
             }
         }
         table.resources.push(Resource {
-            name: of.name.clone(),
-            capacity: MicroRate(of.capacity),
+            // A proxy may have other resources than the forecaster knows.
+            name: if choices.one_in(40) { "cpu_ms".into() } else { of.name.clone() },
+            capacity: MicroRate(capacity),
             burst: of.burst,
-            safe_capacity: MicroRate(of.capacity / 3),
+            safe_capacity: MicroRate(capacity / 3),
+            held: of.held,
+            emergency,
+            emergency_key_permille: choices.pick(&[0, 100, 250, 1_000]),
+            floors: self.floors(steps, choices),
+            slack_permille: if choices.one_in(2) { by_step(steps, choices) } else { Vec::new() },
+            alternatives: if choices.one_in(3) { vec![index] } else { Vec::new() },
             tier_reservations,
         });
     }
 
+    fn floors(&self, steps: usize, choices: &mut Choices<'_>) -> Vec<Vec<u16>> {
+        if choices.one_in(2) {
+            return Vec::new();
+        }
+        let some = self.tiers.iter().map(|_| match choices.below(3) {
+            0 => by_step(steps, choices),
+            _ => Vec::new(),
+        });
+        some.collect()
+    }
+
     /// Bytes that must not change anything.
     fn bad(&self, world: &World, now_ms: u64, choices: &mut Choices<'_>) -> Vec<u8> {
-        let mut bytes = self.last.clone();
         let mut table = self.table(world, now_ms, choices);
-        match choices.below(9) {
-            0 => bytes.truncate(choices.below(bytes.len() as u64) as usize),
-            1 => bytes.extend_from_slice(b"more"),
-            2 => return bytes,
-            3 => {
-                if let Some(version) = bytes.get_mut(3) {
-                    *version = choices.between(100, 255) as u8;
-                }
-            }
-            4 => return Report::default().encode(),
-            kind => {
-                table.epoch = self.epoch + 1;
-                spoil(&mut table, kind);
-                return table.encode();
-            }
-        }
-        bytes
+        table.epoch = self.epoch + 1;
+        bad::spoiled(&self.last, table, choices)
     }
 }
 
-/// Breaks a rule of tables.
-fn spoil(table: &mut Table, kind: u64) {
-    match kind {
-        5 => table.base_epoch = table.epoch - 1,
-        6 => table.default_tier = 200,
-        7 => table.steps += 1,
-        _ => {
-            if let Some(resource) = table.resources.first_mut() {
-                resource.capacity = MicroRate(u64::MAX);
-            }
-        }
-    }
+fn by_step(steps: usize, choices: &mut Choices<'_>) -> Vec<u16> {
+    (0..steps).map(|_| choices.pick(&[0, 0, 100, 500, 1_000])).collect()
+}
+
+/// A forecast that is often too low.
+fn foresee(rate: u64, choices: &mut Choices<'_>) -> Forecast {
+    let high = choices.below(rate + 1);
+    Forecast { low: MicroRate(choices.below(high + 1)), high: MicroRate(high) }
 }
 
 /// A part of what is left of one step; now and then all of it.
@@ -190,28 +205,4 @@ fn take(left: &mut (u64, u64), parts: u64, choices: &mut Choices<'_>) -> Reserva
     let (rate, depth) = (rate.min(left.0), depth.min(left.1));
     *left = (left.0 - rate, left.1 - depth);
     Reservation { rate: MicroRate(rate), depth }
-}
-
-fn tiers(world: &World, choices: &mut Choices<'_>) -> Vec<Tier> {
-    let count = choices.between(1, 4);
-    let mut tiers = Vec::new();
-    for number in 0..count {
-        let contracts = world.resources().iter().map(|_| choices.one_in(2).then(|| contract(choices)));
-        tiers.push(Tier {
-            contracts: contracts.collect(),
-            name: format!("tier-{number}"),
-            floor_permille: choices.pick(&[0, 0, 0, 50, 100, 300, 700, 1_000]),
-            max_delay_ms: choices.pick(&[0, 0, 20, 400, 5_000]),
-        });
-    }
-    tiers.sort_by_key(|tier| tier.floor_permille);
-    for (number, tier) in tiers.iter_mut().enumerate() {
-        tier.name =
-            String::from(["gold", "silver", "bronze", "stone"].get(number).copied().unwrap_or("none"));
-    }
-    tiers
-}
-
-fn contract(choices: &mut Choices<'_>) -> Contract {
-    Contract { rate: MicroRate(choices.between(0, 100_000_000)), burst: choices.between(0, 60) }
 }

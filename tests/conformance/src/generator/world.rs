@@ -9,6 +9,8 @@ use crate::{
 };
 
 const NAMES: [&str; 3] = ["requests", "llm_tokens", "in_flight"];
+/// The one that usually is held.
+const HELD: &str = "in_flight";
 const MICRO: u64 = 1_000_000;
 
 /// The cast.
@@ -29,6 +31,8 @@ pub(super) struct Resource {
     pub(super) capacity: u64,
     /// Tokens.
     pub(super) burst: u64,
+    /// Tables say that its tokens are held, not spent.
+    pub(super) held: bool,
 }
 
 impl World {
@@ -37,7 +41,8 @@ impl World {
         let mut resources = Vec::new();
         for name in NAMES.iter().take(count) {
             let (capacity, burst) = budget(choices);
-            resources.push(Resource { name: String::from(*name), capacity, burst });
+            let held = *name == HELD && !choices.one_in(4);
+            resources.push(Resource { name: String::from(*name), capacity, burst, held });
         }
         Self { resources, customers: choices.between(4, 40), strangers: choices.between(1, 60) }
     }
@@ -68,9 +73,15 @@ impl World {
             resources,
             max_unknown_keys: choices.below(30) as u32,
             max_receipts: choices.below(50) as u32,
+            max_waiting: choices.pick(&[0, 3, 20, 20, 60]),
             receipt_ttl_ms: choices.below(5_000),
             report_interval_ms: choices.between(0, 2_000) as u32,
         }
+    }
+
+    /// The throttling key of anybody, by number: customers, and one whom no table knows.
+    pub(super) fn anybody(&self, choices: &mut Choices<'_>) -> Bytes {
+        Bytes(Self::customer(choices.below(self.customers + 1)))
     }
 
     /// The throttling key of a customer.
@@ -94,7 +105,9 @@ impl World {
         };
         let largest = self.resources.iter().map(|resource| resource.burst).max().unwrap_or(1);
         let parts = super::parts(choices, self.resource_count(), largest);
-        Ask { key: Bytes(key), class, parts, may_wait: choices.one_in(3) }
+        // Several parts of which less is welcome are malformed, and rare.
+        let partial = choices.one_in(if parts.len() == 1 { 6 } else { 150 });
+        Ask { key: Bytes(key), class, parts, may_wait: choices.one_in(3), partial }
     }
 }
 

@@ -5,7 +5,7 @@ use tidegate_core::{Share, table::Table, units::MicroRate};
 const MILLI: u64 = 1_000_000;
 
 /// The table in force, for this worker's part.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     table: Table,
     share: Share,
@@ -21,6 +21,11 @@ impl Plan {
         let resource = self.table.resources.iter().find(|resource| resource.name == name)?;
         let capacity = if self.is_stale(wall_ns) { resource.safe_capacity } else { resource.capacity };
         Some(part(capacity.0, resource.burst, self.share))
+    }
+
+    /// Whether the tokens of a resource are held until requests settle.
+    pub(super) fn is_held(&self, name: &str) -> bool {
+        self.table.resources.iter().find(|resource| resource.name == name).is_some_and(|found| found.held)
     }
 
     /// A number that changes whenever reservations may.

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use anyhow::Result;
 use prost::Message;
 use tidegate_core::{
-    report::{Record, Report, Usage},
+    report::{Record, Report, Usage, Wish},
     sync::{Hello, Kind, PROTOCOL, ReportAck, TableAck, Welcome},
+    table::Table,
     transfer::{self, Announcement, Chunk, Manifest},
 };
 use tidegate_fuzz::{Fuzz, Notes, peak_of};
@@ -76,7 +77,8 @@ fn report() -> Report {
         dropped: 0,
         resources: vec!["requests".into()],
         keys: vec!["acme".into(), "globex".into()],
-        records: vec![Record { key: 1, resource: 0, window_start_ms: 5, usage }],
+        records: vec![Record { key: 1, resource: 0, window_start_ms: 5, contended: true, usage }],
+        wishes: vec![Wish { resource: 0, refused: 7, delayed: 8 }],
     }
 }
 
@@ -88,7 +90,7 @@ fn seeds() -> Vec<Vec<u8>> {
         token: "secret".into(),
         table_epoch: 1,
         snapshot_epoch: 1,
-        table_format: 1,
+        table_format: Table::FORMAT,
         report_format: Report::FORMAT,
         resources: vec!["requests".into()],
     };

@@ -1,4 +1,4 @@
-//! Whatever happens to an allocator, tokens are conserved and refusals tell the truth.
+//! Whatever happens to an allocator, tokens are conserved and answers tell the truth.
 
 use anyhow::Result;
 use tidegate_conformance::{Choices, Outcome, Player, Recipe, Script};
@@ -7,21 +7,35 @@ use tidegate_fuzz::{Fuzz, Notes, Witness, iterations};
 fn watch(recipe: &Recipe, notes: &mut Notes) {
     let (mut player, mut witness) = (Player::new(), Witness::default());
     for event in Script::of(recipe) {
-        match witness.play(&mut player, &event) {
-            Outcome::Nothing => {}
-            Outcome::Applied(Ok(_)) => notes.add("applied"),
-            Outcome::Applied(Err(error)) => notes.add(error),
-            Outcome::Admitted { payer, receipt, wait_ns, .. } => {
-                notes.add(format!("{payer:?} {receipt} {}", wait_ns > 0));
-            }
-            Outcome::Refused { shortage, retry_after_ns, .. } => {
-                notes.add(format!("{shortage:?} {}", retry_after_ns.is_some()));
-            }
-            Outcome::Settled(open) => notes.add(format!("settled {open}")),
-            Outcome::Reported(report) => notes.add(format!("reported {}", report.is_some())),
-            Outcome::Standing { table, .. } => notes.add(table),
-            Outcome::Counted(_) => notes.add("counted"),
+        note(&witness.play(&mut player, &event), notes);
+    }
+}
+
+fn note(outcome: &Outcome, notes: &mut Notes) {
+    match outcome {
+        Outcome::Nothing | Outcome::Explained(_) => {}
+        Outcome::Applied(Ok(_)) => notes.add("applied"),
+        Outcome::Applied(Err(error)) | Outcome::Staged(Err(error)) => notes.add(error),
+        Outcome::Staged(Ok(())) => notes.add("staged"),
+        Outcome::Installing(stretch) => notes.add(format!("{stretch:?}")),
+        Outcome::Admitted { payer, receipt, .. } => notes.add(format!("{payer:?} {receipt}")),
+        Outcome::Waiting { .. } => notes.add("waiting"),
+        Outcome::Refused { shortage, retry_after_ns, .. } => {
+            notes.add(format!("{shortage:?} {}", retry_after_ns.is_some()));
         }
+        Outcome::Released(released) => {
+            notes.add(format!("released {}", released.len().min(2)));
+            released.iter().for_each(|(_, outcome)| note(outcome, notes));
+        }
+        Outcome::NextRelease(next) => notes.add(format!("next {}", next.is_some())),
+        Outcome::Cancelled(waited) => notes.add(format!("cancelled {waited}")),
+        Outcome::Instead { smaller_permille, as_critical, next_step_ns } => {
+            notes.add(format!("{} {as_critical} {}", smaller_permille.is_some(), next_step_ns.is_some()));
+        }
+        Outcome::Settled(open) => notes.add(format!("settled {open}")),
+        Outcome::Reported(report) => notes.add(format!("reported {}", report.is_some())),
+        Outcome::Standing { table, .. } => notes.add(table),
+        Outcome::Counted(_) => notes.add("counted"),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     for seed in 0..6 {
         let script = Recipe::Seed { seed, requests: 1_500 };
         let bytes = Script::of(&script).filter_map(|event| match event {
-            Event::Apply(bytes) if bytes.len() <= MOST_SEED_BYTES => Some(bytes.0),
+            Event::Apply(bytes) | Event::Stage(bytes) if bytes.len() <= MOST_SEED_BYTES => Some(bytes.0),
             _ => None,
         });
         tables.extend(bytes.take(12));

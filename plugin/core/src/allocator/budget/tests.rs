@@ -106,3 +106,19 @@ fn a_refund_beyond_the_depth_goes_to_the_pool() {
     assert_eq!((budget.shadow(id, now), budget.pool()), (Amount::from_tokens(20), Amount::from_tokens(37)));
     budget.check_invariants(now);
 }
+
+#[test]
+fn a_bucket_that_was_given_back_what_it_had_lent_is_noticed_to_be_full_in_time() {
+    let now = Timestamp::from_millis(1_000_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
+    let id = reserved(&mut budget, 50.0, 20, now);
+    budget.debit_pool(Amount::from_tokens(50));
+    // Full in 400 ms, full again at once by a refund, and then full in 20 ms.
+    budget.debit_shadow(id, Amount::from_tokens(20), now);
+    budget.credit_shadow(id, Amount::from_tokens(20), now);
+    budget.debit_shadow(id, Amount::from_tokens(1), now);
+    let later = now.plus(SECOND / 5);
+    budget.drain(later, 8);
+    budget.check_invariants(later);
+    assert!((budget.pool().as_f64() - 49.0).abs() < 1e-3, "20 tokens came, 1 went to the reservation");
+}

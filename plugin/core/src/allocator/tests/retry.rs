@@ -66,3 +66,23 @@ proptest! {
         prop_assert!(admitted(&ask(&mut allocator, "gold", cost, after(retry))));
     }
 }
+
+#[test]
+fn nobody_is_sent_to_an_emergency_pool_whose_part_for_the_step_is_used_up() {
+    let mut allocator = tiered(1.0, 100, |table| {
+        (table.step_ms, table.valid_until_ms) = (1_000_000, START_MS + 60_000_000);
+        table.resources[0].emergency = Schedule::constant(reservation(0.5, 20), 60);
+        table.resources[0].emergency_key_permille = 250;
+    });
+    while admitted(&ask_as(&mut allocator, "gold", 1, Class::Critical, start())) {}
+    let decision = ask_as(&mut allocator, "gold", 1, Class::Critical, start());
+    let Decision::Refuse(Refusal { retry_after_ns: Some(retry), .. }) = decision else {
+        panic!("{decision:?}")
+    };
+    let then = after(retry);
+    let source = match ask_as(&mut allocator, "gold", 1, Class::Critical, then) {
+        Decision::Admit(admission) => admission.source,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(source, Source::Opportunistic, "the pool has refilled by then");
+}

@@ -388,3 +388,23 @@ fn workers_that_share_a_budget_admit_no_more_than_one_that_has_it_alone() {
         assert!(admitted >= 1_100 - 2 * workers as usize, "{workers} workers admitted only {admitted}");
     }
 }
+
+#[test]
+fn as_many_receipts_as_are_allowed_outlive_the_tick() {
+    let setup = Setup {
+        resources: vec![ResourceSetup { name: String::from("requests"), safe: None }],
+        max_unknown_keys: 10,
+        max_receipts: 2,
+        max_waiting: 0,
+        receipt_ttl_ms: 60_000,
+        report_interval_ms: 1_000,
+    };
+    let mut allocator = Allocator::new(setup, start());
+    let receipts = [1, 2, 3].map(|cost| match ask_estimate(&mut allocator, "a", cost, start()) {
+        Decision::Admit(admission) => admission.receipt.unwrap(),
+        other => panic!("{other:?}"),
+    });
+    allocator.advance(after(SECOND));
+    let open = receipts.map(|receipt| allocator.settle(receipt, &[(0, 1)], after(SECOND)));
+    assert_eq!(open, [false, true, true]);
+}

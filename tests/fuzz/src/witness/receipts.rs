@@ -1,0 +1,60 @@
+//! The receipts of a script: what each was opened for, and which the allocator may have given up by itself.
+
+use std::collections::VecDeque;
+
+use tidegate_conformance::{Part, Recent};
+
+/// Most receipts looked at for what they may have given back.
+const MOST: usize = 4_096;
+
+/// Receipts in the order in which they were opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Receipts {
+    /// Numbers, as the player remembers receipts.
+    recent: Recent<u64>,
+    open: VecDeque<Open>,
+    opened: u64,
+    max: u64,
+    ttl_ns: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    number: u64,
+    expires_ns: u64,
+    parts: Vec<Part>,
+}
+
+impl Receipts {
+    pub(super) fn new(max: u32, ttl_ms: u64) -> Self {
+        Self { max: u64::from(max.max(1)), ttl_ns: ttl_ms.saturating_mul(1_000_000), ..Self::default() }
+    }
+
+    /// Keeps a receipt that was opened at `now_ns`, with the parts whose cost is open.
+    pub(super) fn keep(&mut self, parts: Vec<Part>, now_ns: u64) {
+        self.opened += 1;
+        self.recent.keep(self.opened);
+        let expires_ns = now_ns.saturating_add(self.ttl_ns);
+        self.open.push_back(Open { number: self.opened, expires_ns, parts });
+        if self.open.len() > MOST {
+            self.open.pop_front();
+        }
+    }
+
+    /// Takes out the parts of the receipt that was kept `back` others ago.
+    pub(super) fn settle(&mut self, back: u32) -> Vec<Part> {
+        let number = self.recent.pick(back).copied();
+        let at = self.open.iter().position(|open| Some(open.number) == number);
+        at.and_then(|at| self.open.remove(at)).map(|open| open.parts).unwrap_or_default()
+    }
+
+    /// Takes out the cost of one part on `resource` whose receipt may have been given up by `now_ns`: too old, or one too many.
+    pub(super) fn given_up(&mut self, resource: u8, now_ns: u64) -> Option<u64> {
+        let (opened, max) = (self.opened, self.max);
+        let gone = |open: &&mut Open| now_ns >= open.expires_ns || opened - open.number >= max;
+        self.open.iter_mut().filter(gone).find_map(|open| {
+            let at = open.parts.iter().position(|part| part.resource == resource)?;
+            Some(open.parts.swap_remove(at).cost)
+        })
+    }
+}
