@@ -8,7 +8,7 @@ use crate::{limiter::Refused, replay::Outcome, trace::Arrival, world::World};
 /// Outcomes of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Outcomes {
-    /// By group, in the order of [`groups`].
+    /// By group, in the order of the summary.
     pub groups: Vec<Group>,
 }
 
