@@ -106,10 +106,12 @@ impl Budget {
     fn fill(&self, id: ShadowId, now: Timestamp) -> Option<Fill> {
         let shadow = self.shadows.get(id as usize).filter(|shadow| shadow.refilling)?;
         let noticed_at = self.calendar.noticed_at(shadow.full_at()?).max(now);
+        let rate = shadow.rate.rate();
+        // Overflow from before the pool was last full is lost.
+        let most = rate.over(noticed_at.since(self.pool_full_at)).0;
         // One unit less: that much may be lost to rounding, depending on when it is noticed.
-        let overflow = shadow.raw_level(noticed_at).saturating_sub(shadow.depth()) - 1;
-        let rate = i128::from(shadow.rate.rate().0);
-        Some(Fill { noticed_at, overflow: i128::from(overflow) << RATE_SHIFT, rate })
+        let overflow = shadow.raw_level(noticed_at).saturating_sub(shadow.depth()).min(most) - 1;
+        Some(Fill { noticed_at, overflow: i128::from(overflow) << RATE_SHIFT, rate: i128::from(rate.0) })
     }
 
     /// The first instant of `segment` before `until` at which what is wanted is there.

@@ -122,3 +122,22 @@ fn a_bucket_that_was_given_back_what_it_had_lent_is_noticed_to_be_full_in_time()
     budget.check_invariants(later);
     assert!((budget.pool().as_f64() - 49.0).abs() < 1e-3, "20 tokens came, 1 went to the reservation");
 }
+
+#[test]
+fn what_a_full_pool_has_lost_is_not_promised() {
+    let start = Timestamp::from_millis(1_000_000);
+    let now = start.plus(20_300_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), start);
+    let id = reserved(&mut budget, 50.0, 20, start);
+    // Full again after 20 ms, not noticed yet; the pool has been full all the time.
+    budget.debit_shadow(id, Amount::from_tokens(1), start);
+    budget.drain(now, 8);
+    budget.debit_pool(Amount::from_tokens(10));
+    for hundredth in 1..200 {
+        let wanted = Amount(Amount::from_tokens(70).0 + Amount::from_tokens(hundredth).0 / 100);
+        let nanos = budget.pool_time_to(wanted, Amount::ZERO, now).unwrap();
+        let mut then = budget.clone();
+        then.drain(now.plus(nanos), 8);
+        assert!(then.pool() >= wanted, "{wanted:?} after {nanos} ns");
+    }
+}
