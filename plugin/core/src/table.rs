@@ -292,3 +292,6 @@ impl Reservation {
 fn whole(share: Share, tokens: u64) -> u64 {
     share.of(tokens).max(tokens.min(1))
 }
+
+#[cfg(test)]
+mod tests;
