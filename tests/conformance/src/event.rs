@@ -25,7 +25,7 @@ pub enum Event {
     Install(u32),
     /// A request.
     Decide(Ask),
-    /// The request that was refused last comes again when it was told to, if that is soon.
+    /// The request that was refused last comes again when it was told to, if that is soon, right after a tick.
     Retry,
     /// Whoever waits and can go now, or has waited too long, leaves the queue.
     Release,

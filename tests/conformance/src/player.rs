@@ -104,6 +104,8 @@ impl Player {
         match refusal.retry_after_ns {
             Some(nanos) if nanos <= PATIENCE_NS => {
                 self.wall_ns = self.wall_ns.saturating_add(nanos);
+                let now = Timestamp::from_nanos(self.wall_ns);
+                self.allocator.iter_mut().for_each(|allocator| allocator.advance(now));
                 self.decide(&ask)
             }
             _ => Outcome::Nothing,
