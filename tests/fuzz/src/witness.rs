@@ -147,6 +147,14 @@ impl Witness {
                 self.end_table();
                 self.staged = Some(table.clone());
             }
+            // One whose keys are bad has taken the place of the one on its way.
+            (Event::Apply(_), Outcome::Applied(Err(_))) => {
+                let next = player.clone().play(&Event::Install(0));
+                if next == Outcome::Installing(Stretch::Idle) {
+                    self.end_table();
+                    self.staged = None;
+                }
+            }
             (_, Outcome::Installing(Stretch::Idle | Stretch::Refused(_))) => self.end_table(),
             (_, Outcome::Installing(progress)) => {
                 if epoch != self.epoch

@@ -117,7 +117,7 @@ fn seeds() -> Vec<Vec<u8>> {
 fn every_frame_is_read_as_written_or_refused() -> Result<()> {
     Fuzz::target("frames", 20_000)
         .seeds(seeds())
-        .dictionary(&[b"TGH\x01", b"TGR\x01", b"TGN\x01", b"TGC\x01"])
+        .dictionary(&[b"TGH\x01", b"TGR\x02", b"TGN\x01", b"TGC\x01"])
         .run(read)
 }
 
