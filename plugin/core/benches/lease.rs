@@ -12,7 +12,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate_core::{
     Amount, Rate, Timestamp,
-    lease::{Ask, AtomicCells, Birth, Broker, Course, Lease, Reserved, Terms},
+    lease::{Ask, AtomicCells, Birth, Broker, Course, Lease, SharedBucket, Terms},
     units::MicroRate,
 };
 
@@ -56,7 +56,7 @@ fn lease(criterion: &mut Criterion) {
     criterion.bench_function("draw on a reserved bucket", |bencher| {
         bencher.iter(|| {
             nanos += 1_000;
-            let bucket = Reserved { name: 7, course };
+            let bucket = SharedBucket { name: 7, course };
             broker.draw_reserved(
                 0,
                 &mut lease,

@@ -40,7 +40,7 @@ mod pool;
 mod terms;
 
 pub use atomic::AtomicCells;
-pub use broker::{Ask, Broker, Reserved};
+pub use broker::{Ask, Broker, SharedBucket};
 pub use cells::{Cells, RECORD_WORDS, Record, Version};
 pub use held::Lease;
 pub use terms::{Birth, Course, Terms};

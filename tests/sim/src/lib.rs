@@ -24,8 +24,8 @@
 //! - A fixed part for each worker strands what the others miss; parts that follow the load strand less, overshoot while workers
 //!   hear of each other's parts, and break a third of the guarantees, since a bucket is never whole where its customer is.
 //! - Leases from shared books overshoot by nothing, and admit as much as the reference but for what dies with
-//!   its holder and what the pool's cap loses while leases are out. With plenty there is one broker call in hundreds of requests; when
-//!   tokens are short, every admission is one.
+//!   its holder and what the pool's cap loses while leases are out. At high rates there is one broker call in hundreds of requests; at
+//!   limits of some hundreds a second that are exceeded, every admission is one.
 //! - Splitting only the reserved buckets' depth among the workers (`leased-split`) breaks as many guarantees as splitting
 //!   everything. Whole, in a cell each, they are touched only when the pool is short, and none is broken.
 //! - The books need no list of refilling buckets: one sum of deficits that shrinks at the sum of all reserved rates (`asked`) admits what

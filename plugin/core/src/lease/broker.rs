@@ -33,10 +33,10 @@ pub struct Ask {
     pub keep: Amount,
 }
 
-/// A reserved bucket: its name, unlike any other's and never 0, and how it refills.
+/// A bucket that all workers share: a reservation's, a contract's, an allowance's.
 #[derive(Clone, Copy, Debug)]
-pub struct Reserved<'a> {
-    /// Whose bucket it is.
+pub struct SharedBucket<'a> {
+    /// Unlike any other's and never 0: a hash of whose bucket it is and what for.
     pub name: u64,
     /// How it refills.
     pub course: Course<'a>,
@@ -101,26 +101,46 @@ impl<C: Cells> Broker<C> {
         &self,
         pool: u32,
         lease: &mut Lease,
-        bucket: &Reserved<'_>,
+        bucket: &SharedBucket<'_>,
         amount: Amount,
         terms: &Terms,
         now: Timestamp,
     ) -> Result<(), Amount> {
+        self.take(bucket, amount, now)?;
+        let paid = self.change(pool, lease, terms, now, |books, _| books.draw_reserved(amount).then_some(()));
+        if matches!(paid, Some((_, Some(())))) {
+            return Ok(());
+        }
+        self.put(bucket, amount, now);
+        Err(Amount::ZERO)
+    }
+
+    /// Takes `amount` from a bucket that has no part in a pool: a contract, or an allowance.
+    ///
+    /// # Errors
+    /// What the bucket holds, when that is less; then nothing is taken.
+    pub fn take(&self, bucket: &SharedBucket<'_>, amount: Amount, now: Timestamp) -> Result<(), Amount> {
         let mut level = Amount::ZERO;
         let taken = self.change_bucket(bucket, now, |bucket| {
             level = bucket.level;
             bucket.level = Amount(level.0.saturating_sub(amount.0));
             level >= amount
         });
-        if !taken {
-            return Err(level);
-        }
-        let paid = self.change(pool, lease, terms, now, |books, _| books.draw_reserved(amount).then_some(()));
-        if matches!(paid, Some((_, Some(())))) {
-            return Ok(());
-        }
+        if taken { Ok(()) } else { Err(level) }
+    }
+
+    /// Takes `amount` whatever is there, into debt down to `least`.
+    pub fn owe(&self, bucket: &SharedBucket<'_>, amount: Amount, least: Amount, now: Timestamp) {
+        self.change_bucket(bucket, now, |bucket| {
+            let level = bucket.level.0;
+            bucket.level = Amount(level.saturating_sub(amount.0).max(least.0.min(level)));
+            true
+        });
+    }
+
+    /// Puts `amount` back, as far as the bucket has room.
+    pub fn put(&self, bucket: &SharedBucket<'_>, amount: Amount, now: Timestamp) {
         self.change_bucket(bucket, now, |bucket| bucket.refund(amount) > Amount::ZERO);
-        Err(Amount::ZERO)
     }
 
     /// Charges what a request cost beyond its estimate, into debt if need be.
@@ -143,7 +163,7 @@ impl<C: Cells> Broker<C> {
         pool: u32,
         lease: &mut Lease,
         amount: Amount,
-        bucket: Option<(&Reserved<'_>, Amount)>,
+        bucket: Option<(&SharedBucket<'_>, Amount)>,
         terms: &Terms,
         now: Timestamp,
     ) {
@@ -205,7 +225,7 @@ impl<C: Cells> Broker<C> {
     /// The same for a bucket; `change` tells whether to write. True when it was written.
     fn change_bucket(
         &self,
-        bucket: &Reserved<'_>,
+        bucket: &SharedBucket<'_>,
         now: Timestamp,
         mut change: impl FnMut(&mut Bucket) -> bool,
     ) -> bool {
@@ -222,7 +242,7 @@ impl<C: Cells> Broker<C> {
     }
 
     /// Where a bucket is, or may be put: an empty cell, or else the one whose bucket is full first.
-    fn find(&self, reserved: &Reserved<'_>, now: Timestamp) -> Place {
+    fn find(&self, reserved: &SharedBucket<'_>, now: Timestamp) -> Place {
         let buckets = self.cells.count().saturating_sub(self.pools).max(1);
         let mut best: Option<(Timestamp, u32, Version)> = None;
         for probe in 0..PLACES.min(buckets) {
@@ -257,3 +277,6 @@ struct Place {
     version: Version,
     bucket: Bucket,
 }
+
+#[cfg(test)]
+mod tests;

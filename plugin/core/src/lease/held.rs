@@ -52,6 +52,13 @@ impl Lease {
         self.seen.map(|pool| pool.level())
     }
 
+    /// What a draw that leaves `keep` could have taken when the worker last asked.
+    #[must_use]
+    pub fn available(&self, keep: Amount) -> Amount {
+        let level = self.level_seen().unwrap_or(Amount::ZERO);
+        Amount(level.0.saturating_add(self.unspent.0).saturating_sub(keep.0).max(0))
+    }
+
     /// Whether this worker has ever seen the pool's books.
     #[must_use]
     pub const fn has_seen(&self) -> bool {

@@ -69,7 +69,7 @@ fn events(loses: bool) -> impl Strategy<Value = Vec<Event>> {
         6 => (0..WORKERS, acts()).prop_map(|(worker, act)| Event::Meddle { worker, act }),
         1 => Just(if loses { Event::Lose } else { Event::Wait(1_000) }),
     ];
-    prop::collection::vec(event, 1..300)
+    prop::collection::vec(event, 1..160)
 }
 
 /// Books that others change between a worker's read and its write.
@@ -298,10 +298,10 @@ impl World {
         (0..=self.step()).map(|step| self.reserved(customer, step)).collect()
     }
 
-    fn bucket<'a>(&self, customer: usize, steps: &'a [(Rate, Amount)]) -> Reserved<'a> {
+    fn bucket<'a>(&self, customer: usize, steps: &'a [(Rate, Amount)]) -> SharedBucket<'a> {
         let start = Timestamp::from_nanos(START);
         let course = Course { reserved_since: start, starts_at: start, step_ns: STEP_NS, steps };
-        Reserved { name: 1 + customer as u64, course }
+        SharedBucket { name: 1 + customer as u64, course }
     }
 
     fn play(&self, events: &[Event]) -> Result<(), TestCaseError> {

@@ -2,7 +2,7 @@
 
 use tidegate_core::{
     Amount, Rate, Timestamp,
-    lease::{Ask, AtomicCells, Birth, Broker, Course, Lease, Reserved, Terms},
+    lease::{Ask, AtomicCells, Birth, Broker, Course, Lease, SharedBucket, Terms},
     units::MicroRate,
 };
 
@@ -123,7 +123,7 @@ impl Leased {
         worker: usize,
         customer: usize,
         step: usize,
-        act: impl FnOnce(&Broker<Counted<AtomicCells>>, &mut Lease, &Reserved<'_>) -> T,
+        act: impl FnOnce(&Broker<Counted<AtomicCells>>, &mut Lease, &SharedBucket<'_>) -> T,
     ) -> Option<T> {
         let steps = self.steps(customer, step);
         if steps.iter().all(|(_, depth)| *depth == Amount::ZERO) {
@@ -137,7 +137,11 @@ impl Leased {
         };
         let name = 1 + customer as u64 + if self.splits_buckets { 100 * worker as u64 } else { 0 };
         let lease = &mut self.workers.get_mut(worker)?.lease;
-        Some(act(&self.broker, lease, &Reserved { name: name.wrapping_mul(0x9e37_79b9_7f4a_7c15), course }))
+        Some(act(
+            &self.broker,
+            lease,
+            &SharedBucket { name: name.wrapping_mul(0x9e37_79b9_7f4a_7c15), course },
+        ))
     }
 
     /// From the reserved bucket, alone or together with the pool.
