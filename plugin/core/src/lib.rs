@@ -17,6 +17,7 @@ pub mod attributes;
 mod clock;
 pub mod config;
 pub mod gate;
+pub mod lease;
 pub mod outcome;
 pub mod plan;
 pub mod report;

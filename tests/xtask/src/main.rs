@@ -1,7 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //!
 //! Everything that building, testing and showing Tidegate needs beyond a Rust toolchain is fetched here, pinned and
-//! into `target/`, so that a fresh machine needs no instructions. Only plugins and what soaks
+//! into `target/`, so that a fresh machine needs no instructions. Only plugins, the simulation and what soaks
 //! are built in release mode: the other commands are for the inner loop.
 
 mod bench;
@@ -10,6 +10,7 @@ mod demo;
 mod layout;
 mod run;
 mod setup;
+mod sim;
 mod soak;
 mod stages;
 mod test;
@@ -52,6 +53,12 @@ enum Command {
         /// The suite
         #[arg(default_value = "core")]
         suite: String,
+    },
+    /// Compare ways of sharing a budget among workers and proxies, on virtual time
+    #[command(disable_help_flag = true)]
+    Sim {
+        #[command(flatten)]
+        passed: Passed,
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
@@ -103,6 +110,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
         Command::Test { passed } => test::test(&layout, &passed.into_typed()),
         Command::Bench { suite } => bench::bench(&layout, &suite),
+        Command::Sim { passed } => sim::sim(&layout, &passed.into_typed()),
         Command::Tidy => tidy::tidy(&layout, &subcommands()),
         Command::Soak => soak::soak(&layout),
         Command::Ci => ci::ci(&layout),

@@ -66,6 +66,7 @@ pub(crate) const TABLE: &[Row] = &[
         "tests/fuzz",
         May::Use(&["tidegate-conformance", "tidegate-core", "tidegate-proto"]),
     ),
+    row("tidegate-sim", "tests/sim", May::UseAllButTests),
     row("tidegate-xtask", "tests/xtask", May::UseAllButTests),
 ];
 
