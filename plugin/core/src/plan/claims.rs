@@ -147,10 +147,13 @@ impl<'a> Claims<'a> {
             {
                 let quantiles = clean(quantiles);
                 // What is not shared out at all holds nobody back.
-                *amount = if *shared > 0.0 { (aim.want(&quantiles) / per).min(*limit) } else { 0.0 };
+                let want = aim.want(&quantiles) / per;
+                let wanted = if want < *limit { want } else { *limit };
+                *amount = if *shared > 0.0 { wanted } else { 0.0 };
                 let [_, low, median, high, _] = quantiles;
                 *expected += median;
-                (lowest, highest) = (lowest.min(low), highest.max(high));
+                lowest = if low < lowest { low } else { lowest };
+                highest = if high > highest { high } else { highest };
             }
             // Use is compared with rates: a level says nothing about it.
             let rate = |tokens: f64| MicroRate::from_per_s(tokens / per).min(MAX_RATE);

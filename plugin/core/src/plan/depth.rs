@@ -53,7 +53,8 @@ impl Load {
     /// The depth it needs in tokens.
     pub(super) fn depth(&self) -> f64 {
         let jitter = self.largest + DEVIATIONS * libm::sqrt(self.variance * WINDOW_S);
-        (self.level + jitter).min(self.most)
+        let needed = self.level + jitter;
+        if needed < self.most { needed } else { self.most }
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{
     Ranks,
     budget::Budget,
-    claims::{Claims, Entry},
+    claims::Claims,
     depth::{Load, scales},
 };
 use crate::{table::Reservation, units::MicroRate};
@@ -22,6 +22,8 @@ pub(super) struct Reserved {
     /// By what depths are multiplied to fit, by step, then by resource and rank.
     scales: Vec<f64>,
     slots: usize,
+    /// The depths of all entries in one step.
+    scratch: Vec<f64>,
     /// What tiers share, by resource and tier, step by step.
     shared: Vec<Vec<Reservation>>,
     /// All depths, by resource and step.
@@ -36,6 +38,7 @@ impl Reserved {
             owns: alloc::vec![false; claims.entries.len()],
             scales: Vec::new(),
             slots,
+            scratch: alloc::vec![0.0; claims.entries.len()],
             shared: alloc::vec![Vec::new(); budgets.len() * ranks.tiers.len()],
             depths: alloc::vec![Vec::new(); budgets.len()],
         };
@@ -53,16 +56,15 @@ impl Reserved {
     /// Whose bucket holds enough in this step if everybody has one.
     fn find_owners(&mut self, claims: &Claims<'_>, limits: &[Vec<f64>], ranks: &Ranks, step: usize) {
         let mut needed = alloc::vec![0.0; self.slots];
-        let depth = |(entry, amount): (&Entry, &f64)| (entry.rank_slot, entry.load(*amount).depth());
-        let depths = || claims.entries.iter().zip(claims.step(step)).map(depth);
-        for (slot, depth) in depths() {
-            if let Some(needed) = needed.get_mut(usize::from(slot)) {
-                *needed += depth;
+        for ((entry, amount), depth) in claims.entries.iter().zip(claims.step(step)).zip(&mut self.scratch) {
+            *depth = entry.load(*amount).depth();
+            if let Some(needed) = needed.get_mut(usize::from(entry.rank_slot)) {
+                *needed += *depth;
             }
         }
         let scales = fit(&needed, limits, ranks, step);
-        for ((owns, (slot, depth)), entry) in self.owns.iter_mut().zip(depths()).zip(&claims.entries) {
-            let scale = scales.get(usize::from(slot)).copied().unwrap_or(0.0);
+        for ((owns, depth), entry) in self.owns.iter_mut().zip(&self.scratch).zip(&claims.entries) {
+            let scale = scales.get(usize::from(entry.rank_slot)).copied().unwrap_or(0.0);
             *owns |= depth * scale >= entry.largest * OWN_BUCKET_REQUESTS;
         }
     }

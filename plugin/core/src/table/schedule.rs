@@ -169,7 +169,7 @@ pub(crate) fn part(peak: u64, code: u8) -> u64 {
     }
     let below = u32::from(u8::MAX - code);
     let mantissa = PARTS.get((below % CODES_PER_OCTAVE) as usize).copied().unwrap_or(0);
-    ((u128::from(peak) * u128::from(mantissa)) >> (32 + below / CODES_PER_OCTAVE)) as u64
+    ((u128::from(peak) * u128::from(mantissa)) >> 32) as u64 >> (below / CODES_PER_OCTAVE)
 }
 
 /// The greatest code whose part of `peak` is not more than `value`; nothing is 0.
