@@ -34,7 +34,7 @@ pub(crate) enum Command {
     },
     /// Compare limiters on virtual time: static and global buckets, buckets with floors, and Tidegate with and without
     /// foresight.
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     /// Check a configuration file: prints what it means, or everything that is wrong with it.
     Check {
         /// The configuration file.
@@ -47,9 +47,17 @@ pub(crate) enum Command {
 }
 
 const SIMULATE_HELP: &str = "\
-Requests are made from rates: bursty arrivals of every customer, tiers drawn by seed. Each arm sees the same requests, \
-and decides them with the real allocator on virtual time; forecasts come from the chosen model, which knows the rates \
-before the span.
+Requests are made from rates (--rates: bursty arrivals of every customer, tiers drawn by seed), or recorded (--trace). \
+Each arm sees the same requests, and decides them with the real allocator on virtual time; forecasts come from the model, \
+which knows what was used before.
+
+A trace has the columns ts,key,resource,cost and, if known, actual,class,region, in any order, or one JSON object a line \
+with these names. ts is a date and time (UTC unless it has a zone), or seconds since 1970, or, from 100000000000 on, \
+milliseconds; actual is what a request turned out to cost when cost was an estimate; class is critical, standard or \
+deferrable. In --history, a unique_id is a key, or resource:key for a resource that is not the trace's first.
+
+Resources, capacities, tiers and customers of a trace are those of --policy; made customers have their own, drawn by \
+seed, and only take their tiers' terms from it.
 
 Figures are means over seeds, with the least and the most below. `priority` is one bucket with a constant floor for each \
 tier: all points of a grid are tried afterwards on the very same requests, and the best of those that admit 99 % of \
@@ -58,9 +66,21 @@ tier: all points of a grid are tried afterwards on the very same requests, and t
 #[derive(Debug, Args)]
 #[command(after_help = SIMULATE_HELP)]
 pub(crate) struct Simulate {
-    /// Rates in long format (`unique_id,ds,y`; gzip accepted): demand of each customer per window.
+    /// Make requests from rates in long format (`unique_id,ds,y`; gzip accepted): demand of each customer per window.
+    #[arg(long, value_name = "FILE", required_unless_present = "trace")]
+    pub(crate) rates: Option<PathBuf>,
+    /// Replay recorded requests: CSV or JSON lines (gzip accepted; `-` is standard input).
+    #[arg(long, value_name = "FILE", conflicts_with = "rates", requires = "policy")]
+    pub(crate) trace: Option<PathBuf>,
+    /// With --trace: what was used before it, in long format.
+    #[arg(long, value_name = "FILE", requires = "trace")]
+    pub(crate) history: Option<PathBuf>,
+    /// A policy under test: a forecaster's configuration file; several are shown side by side.
     #[arg(long, value_name = "FILE")]
-    pub(crate) rates: PathBuf,
+    pub(crate) policy: Vec<PathBuf>,
+    /// Write one row per request and run (CSV; gzipped when the name ends in .gz).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     /// Mean demand over capacity, one or several.
     #[arg(long, value_name = "RATIO,..", value_delimiter = ',', default_value = "0.9,1.0,1.2")]
     pub(crate) capacity: Vec<f64>,

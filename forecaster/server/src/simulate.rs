@@ -1,49 +1,71 @@
 //! `tidegate simulate`: compares limiters on virtual time and prints what came of it.
 
-use std::{
-    io::{IsTerminal, Write},
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+mod policies;
 
-use anyhow::{Context, ensure};
+use std::io::Write;
+
+use anyhow::{Context, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
 use tidegate_learn::Learning;
-use tidegate_simulate::{Arm, Cast, Generation, Rates, Scenario, Study, show, summarise};
+use tidegate_simulate::{
+    Arm, Cast, Generation, Making, Policy, Rates, Requests, Rows, Scenario, Study, Trace, World, show,
+    summarise,
+};
 
 use crate::cli::Simulate;
 
 const SEASON_STEPS: usize = 1440;
 const MAX_KEYS: usize = 100_000;
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Runs a study and prints it.
 pub(crate) fn run(asked: &Simulate) -> anyhow::Result<()> {
     let study = study(asked)?;
-    let progress = Progress::new(study.runs());
-    let runs = study.run(&|done| progress.tell(done))?;
-    progress.finish();
-    let sections = summarise(&study, &runs);
+    let mut rows = asked.output.as_deref().map(Rows::create).transpose()?;
+    let progress = ProgressBar::new(study.runs() as u64).with_style(
+        ProgressStyle::with_template("{bar:40} {pos} of {len} runs, {eta} left").context("progress")?,
+    );
+    let runs = study.run(rows.as_mut(), &|done| progress.set_position(done as u64))?;
+    progress.finish_and_clear();
+    rows.map_or(Ok(()), Rows::finish)?;
+    let sections = summarise(&runs);
     let text = if asked.json { serde_json::to_string_pretty(&sections)? + "\n" } else { show(&sections) };
     std::io::stdout().write_all(text.as_bytes()).context("printing")
 }
 
 fn study(asked: &Simulate) -> anyhow::Result<Study> {
+    ensure!(asked.seeds > 0 && asked.hours > 0, "give at least one seed and one hour");
+    let names: Vec<String> = Arm::all().into_iter().map(|arm| arm.name).collect();
+    let asked_arms = if asked.arms.is_empty() { vec!["all".to_owned()] } else { asked.arms.clone() };
+    let named = choose("--arms", &asked_arms, names.iter().map(|name| (name.as_str(), name)).collect())?;
+    let arms = Arm::all().into_iter().filter(|arm| named.contains(&&arm.name) || arm.name == "global");
+    let requests = match (&asked.rates, &asked.trace) {
+        (Some(rates), None) => Requests::Made(Box::new(making(asked, Rates::open(rates)?)?)),
+        (None, Some(trace)) => {
+            let policies = policies::of_files(&asked.policy)?;
+            Requests::Recorded(Box::new(recorded(asked, Trace::open(trace)?, &policies)?), policies)
+        }
+        _ => bail!("give either --rates or --trace"),
+    };
+    Ok(Study {
+        requests,
+        seeds: asked.seeds,
+        arms: arms.collect(),
+        floors: if asked.no_frontier { Vec::new() } else { Study::usual_floors() },
+    })
+}
+
+fn making(asked: &Simulate, rates: Rates) -> anyhow::Result<Making> {
     let model = tidegate_model::find(&asked.model);
     let model = model.with_context(|| {
         let names: Vec<&str> = tidegate_model::MODELS.iter().map(|entry| entry.name).collect();
         format!("there is no model `{}`; give {}", asked.model, names.join(" or "))
     })?;
-    ensure!(asked.seeds > 0 && asked.hours > 0, "give at least one seed and one hour");
     ensure!(
         asked.capacity.iter().all(|load| *load > 0.0) && asked.rate > 0.0 && asked.burst_s > 0.0,
         "--capacity, --rate and --burst-s must be more than 0"
     );
-    let names: Vec<String> = Arm::all().into_iter().map(|arm| arm.name).collect();
-    let asked_arms = if asked.arms.is_empty() { vec!["all".to_owned()] } else { asked.arms.clone() };
-    let named = choose("--arms", &asked_arms, names.iter().map(|name| (name.as_str(), name)).collect())?;
-    let arms = Arm::all().into_iter().filter(|arm| named.contains(&&arm.name) || arm.name == "global");
-    Ok(Study {
-        rates: Rates::open(&asked.rates)?,
+    Ok(Making {
+        rates,
         generation: Generation {
             rate_per_s: asked.rate,
             hours: asked.hours,
@@ -61,11 +83,22 @@ fn study(asked: &Simulate) -> anyhow::Result<Study> {
         )?,
         scenarios: choose("--scenario", &asked.scenario, Scenario::ALL.map(|one| (one.name(), one)).into())?,
         loads: asked.capacity.clone(),
-        seeds: asked.seeds,
         burst_s: asked.burst_s,
-        arms: arms.collect(),
-        floors: if asked.no_frontier { Vec::new() } else { Study::usual_floors() },
+        terms: policies::terms_of_files(&asked.policy)?,
     })
+}
+
+/// The requests of a trace; each must ask for resources that every policy knows.
+fn recorded(asked: &Simulate, trace: Trace, policies: &[Policy]) -> anyhow::Result<World> {
+    let first = policies.first().context("give a --policy: a forecaster's configuration file")?;
+    for policy in policies {
+        let known = |name: &String| policy.resources.iter().any(|resource| resource.name == *name);
+        if let Some(unknown) = trace.resources.all().iter().find(|name| !known(name)) {
+            bail!("the trace asks for `{unknown}`, which is no resource of policy `{}`", policy.name);
+        }
+    }
+    let history = asked.history.as_deref().map(Rates::open).transpose()?;
+    Ok(World::recorded(trace, history.as_ref(), first.step_ms)?)
 }
 
 /// What names stand for; `all` stands for everything.
@@ -81,34 +114,4 @@ fn choose<T: Copy>(option: &str, asked: &[String], known: Vec<(&str, T)>) -> any
         })
     };
     asked.iter().map(find).collect()
-}
-
-/// One line on standard error that counts runs, if anybody is there to see it.
-struct Progress {
-    runs: usize,
-    started: Instant,
-    shown: Option<Mutex<Instant>>,
-}
-
-impl Progress {
-    fn new(runs: usize) -> Self {
-        let started = Instant::now();
-        Self { runs, started, shown: std::io::stderr().is_terminal().then(|| Mutex::new(started)) }
-    }
-
-    fn tell(&self, done: usize) {
-        let Some(mut shown) = self.shown.as_ref().and_then(|shown| shown.try_lock().ok()) else { return };
-        if shown.elapsed() >= PROGRESS_INTERVAL {
-            *shown = Instant::now();
-            let left_s = self.started.elapsed().as_secs_f64() / done as f64 * (self.runs - done) as f64;
-            // Nobody needs to know that progress could not be shown.
-            let _ = write!(std::io::stderr(), "\r{done} of {} runs, {left_s:.0} s left   ", self.runs);
-        }
-    }
-
-    fn finish(&self) {
-        if self.shown.is_some() {
-            let _ = writeln!(std::io::stderr());
-        }
-    }
 }

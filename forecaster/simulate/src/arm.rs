@@ -12,13 +12,14 @@ use crate::{
         shares::Shares,
     },
     measure::{Outcomes, Tally},
-    policy::{Policy, Terms},
-    replay,
+    policy::Policy,
+    replay::{self, Outcome},
+    trace::Arrival,
     world::World,
 };
 
 /// One limiter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
     /// The name in tables and on the command line.
     pub name: String,
@@ -26,12 +27,10 @@ pub struct Arm {
     pub summary: &'static str,
     /// Who decides.
     pub rule: Rule,
-    /// On which terms, if not on the world's.
-    pub terms: Option<Terms>,
 }
 
 /// Who decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
     /// A bucket for each customer.
     Static,
@@ -49,12 +48,12 @@ pub enum Rule {
 }
 
 /// Tidegate, with what is switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ours {
     /// Where forecasts come from.
     pub knowledge: Knowledge,
-    /// Forecasts become reservations.
-    pub reservations: bool,
+    /// Forecasts become reservations even if the policy has none: of this part of capacity and burst.
+    pub reservable_share: Option<f64>,
     /// Tiers leave their floor to better ones.
     pub floors: bool,
     /// Requests may wait.
@@ -74,31 +73,38 @@ pub enum Knowledge {
     Shuffled,
 }
 
-const ALL_ON: Ours = Ours { knowledge: Knowledge::Model, reservations: true, floors: true, waiting: true };
+const ALL_ON: Ours =
+    Ours { knowledge: Knowledge::Model, reservable_share: None, floors: true, waiting: true };
+
+const RESERVING: Ours = Ours { reservable_share: Some(0.8), ..ALL_ON };
 
 impl Arm {
+    /// Whether what it does depends on the seed, beside the requests.
+    pub(crate) fn is_random(&self) -> bool {
+        matches!(self.rule, Rule::Ours(Ours { knowledge: Knowledge::Shuffled, .. }))
+    }
+
     /// Every arm but those on the frontier of `priority`.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let ours = |name: &str, summary, ours| Self {
-            name: name.to_owned(),
-            summary,
-            rule: Rule::Ours(ours),
-            terms: None,
-        };
+        let ours =
+            |name: &str, summary, ours| Self { name: name.to_owned(), summary, rule: Rule::Ours(ours) };
         vec![
-            Self {
-                name: "static".into(),
-                summary: "a fixed share for each customer",
-                rule: Rule::Static,
-                terms: None,
-            },
-            Self { name: "global".into(), summary: "one bucket for all", rule: Rule::Global, terms: None },
+            Self { name: "static".into(), summary: "a fixed share for each customer", rule: Rule::Static },
+            Self { name: "global".into(), summary: "one bucket for all", rule: Rule::Global },
             ours("reactive", "forecasts off", Ours { knowledge: Knowledge::None, ..ALL_ON }),
-            ours("tidegate", "everything on", ALL_ON),
-            ours("perfect", "true demand as the forecast", Ours { knowledge: Knowledge::Perfect, ..ALL_ON }),
-            ours("shuffled", "another key's forecast", Ours { knowledge: Knowledge::Shuffled, ..ALL_ON }),
-            ours("no-reservations", "tidegate without reservations", Ours { reservations: false, ..ALL_ON }),
+            ours("tidegate", "as the policy says", ALL_ON),
+            ours("reservations", "tidegate with reservations", RESERVING),
+            ours(
+                "perfect",
+                "reservations by true demand",
+                Ours { knowledge: Knowledge::Perfect, ..RESERVING },
+            ),
+            ours(
+                "shuffled",
+                "reservations by another key's forecast",
+                Ours { knowledge: Knowledge::Shuffled, ..RESERVING },
+            ),
             ours("no-floors", "tidegate without floors", Ours { floors: false, ..ALL_ON }),
             ours("no-waiting", "tidegate without waiting", Ours { waiting: false, ..ALL_ON }),
         ]
@@ -112,18 +118,17 @@ impl Arm {
             name: format!("priority{} {}", if waiting { "+waiting" } else { "" }, floors.join("/")),
             summary: "one bucket with a floor for each tier",
             rule: Rule::Priority { floors_permille, waiting },
-            terms: None,
         }
     }
 
-    /// Runs a world through this limiter under `policy`, which is the world's but for capacities.
+    /// Runs a world through this limiter under `policy`; `note` hears of every request once.
     pub(crate) fn run(
         &self,
         world: &World,
         policy: &Policy,
         future: &Future,
         seed: u64,
-        upper_tiers: usize,
+        note: &mut dyn FnMut(&Arrival, Outcome),
     ) -> Result<Outcomes, Error> {
         let policy = self.adjusted(policy);
         let start = Timestamp::from_millis(world.starts_at_ms);
@@ -145,9 +150,10 @@ impl Arm {
                 Box::new(Gate::planned(&policy, resources, planning, ours.waiting, start))
             }
         };
-        let mut tally = Tally::new(world, upper_tiers);
+        let mut tally = Tally::new(world, &policy);
         replay::replay(&world.trace, limiter.as_mut(), start, &mut |arrival, outcome| {
             tally.note(arrival, outcome);
+            note(arrival, outcome);
         })?;
         Ok(tally.finish())
     }
@@ -155,12 +161,9 @@ impl Arm {
     /// The policy with what this arm lacks taken out.
     fn adjusted(&self, policy: &Policy) -> Policy {
         let mut policy = policy.clone();
-        if let Some(terms) = &self.terms {
-            policy.set_terms(terms);
-        }
         let Rule::Ours(ours) = &self.rule else { return policy };
-        if !ours.reservations {
-            policy.resources.iter_mut().for_each(|resource| resource.reservable_share = 0.0);
+        if let Some(share) = ours.reservable_share {
+            policy.resources.iter_mut().for_each(|resource| resource.reservable_share = share);
         }
         if !ours.floors {
             policy.tiers.iter_mut().for_each(|tier| tier.tier.floor_permille = 0);

@@ -19,6 +19,7 @@ use tidegate_learn::Learning;
 use crate::{
     draw::Random,
     error::Error,
+    policy::Policy,
     rates::Rates,
     scenario::{Change, Scenario},
     trace::{Arrival, Trace},
@@ -76,13 +77,13 @@ impl Demand<'_> {
     }
 }
 
-/// Makes a world.
+/// Makes a world, and the usual policy for its customers; its capacity is still to be set.
 ///
 /// The span begins on a full hour that the seed draws, with the history before it inside the rates.
 ///
 /// # Errors
 /// When the rates are too short for span and history, or no cast fits.
-pub fn generate(rates: &Rates, generation: &Generation) -> Result<World, Error> {
+pub fn generate(rates: &Rates, generation: &Generation) -> Result<(World, Policy), Error> {
     let starts_at_s = draw_start(rates, generation)?;
     let ends_at_s = starts_at_s + generation.hours * HOUR_S;
     let history_from_s = starts_at_s - generation.history_hours * HOUR_S;
@@ -131,7 +132,8 @@ pub fn generate(rates: &Rates, generation: &Generation) -> Result<World, Error> 
     let offender = generation.scenario.offender();
     let offender =
         changes.first().zip(offender).and_then(|(change, name)| Some((trace.keys.find(&change.key)?, name)));
-    Ok(World { trace, starts_at_ms: starts_at_s * 1000, history, policy, offender })
+    let (starts_at_ms, step_ms) = (starts_at_s * 1000, STEP_S as u32 * 1000);
+    Ok((World { trace, starts_at_ms, step_ms, history, offender }, policy))
 }
 
 fn draw_start(rates: &Rates, generation: &Generation) -> Result<u64, Error> {

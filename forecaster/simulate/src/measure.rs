@@ -1,9 +1,9 @@
 //! What is counted: per group of customers, who was offered what, admitted, refused, kept waiting.
 
 use serde::Serialize;
-use tidegate_core::Source;
+use tidegate_core::{Source, plan::TierPolicy};
 
-use crate::{limiter::Refused, replay::Outcome, trace::Arrival, world::World};
+use crate::{limiter::Refused, policy::Policy, replay::Outcome, trace::Arrival, world::World};
 
 /// Outcomes of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -31,6 +31,8 @@ pub struct Group {
     pub admitted_tokens: u64,
     /// Requests that passed on a reservation, at least in part.
     pub guaranteed: u64,
+    /// Requests that passed on the emergency pool, at least in part.
+    pub emergency: u64,
     /// Requests that passed after a wait.
     pub delayed: u64,
     /// Sum of all waits in nanoseconds.
@@ -61,6 +63,7 @@ impl Group {
         self.offered_tokens += other.offered_tokens;
         self.admitted_tokens += other.admitted_tokens;
         self.guaranteed += other.guaranteed;
+        self.emergency += other.emergency;
         self.delayed += other.delayed;
         self.wait_ns += other.wait_ns;
         self.waits_us.extend(&other.waits_us);
@@ -88,6 +91,7 @@ impl Group {
         self.admitted += 1;
         self.admitted_tokens += arrival.cost;
         self.guaranteed += u64::from(passed.source == Source::Guaranteed);
+        self.emergency += u64::from(passed.source == Source::Emergency);
         if wait_ns > 0 {
             self.delayed += 1;
             self.wait_ns += wait_ns;
@@ -123,14 +127,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Groups are the tiers in order, and the customer that misbehaves, if one does.
-    pub(crate) fn new(world: &World, upper_tiers: usize) -> Self {
-        let policy = &world.policy;
-        let tier = |(index, tier): (usize, &tidegate_core::plan::TierPolicy)| Group {
+    pub(crate) fn new(world: &World, policy: &Policy) -> Self {
+        let tier = |tier: &TierPolicy| Group {
             name: tier.tier.name.clone(),
-            upper: index < upper_tiers,
+            upper: policy.is_upper(tier),
             ..Group::default()
         };
-        let mut groups: Vec<Group> = policy.tiers.iter().enumerate().map(tier).collect();
+        let mut groups: Vec<Group> = policy.tiers.iter().map(tier).collect();
         let keys = world.trace.keys.all();
         let mut group_of: Vec<usize> = keys.iter().map(|key| usize::from(policy.tier_of(key))).collect();
         if let Some((key, name)) = world.offender {

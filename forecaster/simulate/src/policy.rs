@@ -8,9 +8,13 @@ use tidegate_core::{
 };
 use tidegate_learn::{Learning, NamedCustomer};
 
-/// How tiers are served, whoever their customers are and however large the resources.
+use crate::trace::Names;
+
+/// How generated customers are served: a policy but for who they are and how large the resources.
 #[derive(Clone, Debug)]
 pub struct Terms {
+    /// How they are called in tables.
+    pub name: String,
     /// The tiers, best first.
     pub tiers: Vec<TierPolicy>,
     /// Which bucket pays first for guaranteed demand.
@@ -51,6 +55,7 @@ pub struct Policy {
 impl Policy {
     /// Serves the same customers on other terms.
     pub(crate) fn set_terms(&mut self, terms: &Terms) {
+        self.name.clone_from(&terms.name);
         self.tiers.clone_from(&terms.tiers);
         self.draw_order = terms.draw_order;
         for resource in &mut self.resources {
@@ -71,6 +76,21 @@ impl Policy {
             resources: &self.resources,
             customers: &self.customers,
         }
+    }
+
+    /// Whether a tier is among the better half of priorities.
+    pub(crate) fn is_upper(&self, tier: &TierPolicy) -> bool {
+        let mut priorities: Vec<u8> = self.tiers.iter().map(|tier| tier.tier.priority).collect();
+        priorities.sort_unstable();
+        priorities.dedup();
+        let rank = priorities.partition_point(|priority| *priority < tier.tier.priority);
+        rank < priorities.len().div_ceil(2)
+    }
+
+    /// By index of the trace's resources, the index of each in this policy.
+    pub(crate) fn resource_indices(&self, names: &Names) -> Vec<Option<usize>> {
+        let index = |name: &String| self.resources.iter().position(|resource| resource.name == *name);
+        names.all().iter().map(index).collect()
     }
 
     /// Index of a key's tier.

@@ -4,15 +4,20 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 
-use crate::summary::{Line, Section, Spread};
+use crate::{
+    study::Setting,
+    summary::{Line, Section, Spread},
+};
 
 /// All sections, one table each.
 #[must_use]
 pub fn show(sections: &[Section]) -> String {
     let mut text = String::new();
     for section in sections {
-        let Section { cast, scenario, load, .. } = section;
-        let _ = writeln!(text, "\n{scenario}, upper tiers {cast}, mean demand / capacity {load}");
+        let Setting { scenario, cast, load } = section.setting;
+        let cast = cast.map(|cast| format!(", upper tiers {cast}")).unwrap_or_default();
+        let load = load.map(|load| format!(", mean demand / capacity {load}")).unwrap_or_default();
+        let _ = writeln!(text, "\n{scenario}{cast}{load}");
         let _ = writeln!(text, "{}", arms(section));
         if !section.frontier.is_empty() {
             let points: Vec<String> = section.frontier.iter().map(point).collect();
@@ -31,12 +36,12 @@ fn arms(section: &Section) -> Table {
         .first()
         .map(|line| line.refused.iter().map(|(name, _)| name.as_str()).collect())
         .unwrap_or_default();
-    let mut header = vec![
-        "arm".to_owned(),
-        "admitted\n% of global".into(),
-        "upper\nrefused %".into(),
-        "beyond\ncontract %".into(),
-    ];
+    let first = section.arms.first().map(|line| &line.policy);
+    let has_policies = section.arms.iter().any(|line| Some(&line.policy) != first);
+    let mut header: Vec<String> = if has_policies { vec!["policy".into()] } else { Vec::new() };
+    let figures = ["admitted\n%", "admitted\n% of global", "upper\nrefused %", "beyond\ncontract %"];
+    header.push("arm".into());
+    header.extend(figures.map(str::to_owned));
     header.extend(groups.iter().map(|group| format!("{group}\nrefused %")));
     header.extend(
         ["delayed %", "upper\ndelayed %", "mean wait\nms", "p99 wait\nms", "guaranteed\n%"]
@@ -44,8 +49,9 @@ fn arms(section: &Section) -> Table {
     );
     table.set_header(header);
     for line in &section.arms {
-        let mut row = vec![line.arm.clone(), spread(line.of_global, 2), spread(line.upper_refused, 4)];
-        row.push(spread(line.upper_beyond, 3));
+        let mut row = if has_policies { vec![line.policy.clone()] } else { Vec::new() };
+        row.extend([line.arm.clone(), spread(line.admitted, 2), spread(line.of_global, 2)]);
+        row.extend([spread(line.upper_refused, 4), spread(line.upper_beyond, 3)]);
         row.extend(line.refused.iter().map(|(_, refused)| spread(*refused, 3)));
         row.extend([
             spread(line.delayed, 2),
@@ -56,7 +62,8 @@ fn arms(section: &Section) -> Table {
         row.push(spread(line.guaranteed, 1));
         table.add_row(row);
     }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    let names = if has_policies { 2 } else { 1 };
+    table.column_iter_mut().skip(names).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
 }
 

@@ -1,4 +1,4 @@
-//! A comparison: every arm in every world at every capacity, over seeds.
+//! A comparison: every arm in every world under every policy, over seeds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,20 +6,44 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
-    arm::{Arm, Rule},
+    arm::Arm,
     error::Error,
-    generate::{Cast, Generation, UPPER_TIERS, generate},
+    generate::{Cast, Generation, generate},
     limiter::foresight::Future,
     measure::Outcomes,
-    policy::Policy,
+    policy::{Policy, Terms},
     rates::Rates,
+    rows::Rows,
     scenario::Scenario,
     world::World,
 };
 
 /// What to compare.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Study {
+    /// The requests, and under which policies.
+    pub requests: Requests,
+    /// How many seeds, from 1.
+    pub seeds: u64,
+    /// The arms.
+    pub arms: Vec<Arm>,
+    /// Floors of `priority` to try, of the worst tier and of those between it and the upper tiers, in thousandths; empty
+    /// leaves it out.
+    pub floors: Vec<(u16, u16)>,
+}
+
+/// Where requests come from.
+#[derive(Debug)]
+pub enum Requests {
+    /// Made from rates, a world for each cast, scenario and seed.
+    Made(Box<Making>),
+    /// Recorded.
+    Recorded(Box<World>, Vec<Policy>),
+}
+
+/// How worlds are made.
+#[derive(Debug)]
+pub struct Making {
     /// The demand.
     pub rates: Rates,
     /// How worlds are made; cast, scenario and seed are set by the study.
@@ -30,92 +54,194 @@ pub struct Study {
     pub scenarios: Vec<Scenario>,
     /// Mean demand over capacity, one after the other.
     pub loads: Vec<f64>,
-    /// How many seeds, from 1.
-    pub seeds: u64,
     /// The bursts that all budgets have, in seconds of their capacity.
     pub burst_s: f64,
-    /// The arms.
-    pub arms: Vec<Arm>,
-    /// Floors of `priority` to try, by tier, in thousandths; empty leaves it out.
-    pub floors: Vec<Vec<u16>>,
+    /// On which terms customers are served, one after the other.
+    pub terms: Vec<Terms>,
 }
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// The cast's name.
-    pub cast: &'static str,
-    /// The scenario's name.
-    pub scenario: &'static str,
-    /// Mean demand over capacity.
-    pub load: f64,
+    /// The requests that it got.
+    pub setting: Setting,
+    /// The policy's name.
+    pub policy: String,
     /// The arm's name.
     pub arm: String,
+    /// It is one of the tries of `priority`.
+    pub is_try: bool,
     /// The seed.
     pub seed: u64,
     /// What came of it.
     pub outcomes: Outcomes,
 }
 
+/// The requests of a run, but for the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Setting {
+    /// The scenario's name, or `trace`.
+    pub scenario: &'static str,
+    /// The cast's name, where worlds are made.
+    pub cast: Option<&'static str>,
+    /// Mean demand over capacity, where worlds are made.
+    pub load: Option<f64>,
+}
+
+/// One run to come.
+struct Job<'a> {
+    setting: Setting,
+    world: &'a World,
+    future: &'a Future,
+    policy: &'a Policy,
+    arm: &'a Arm,
+    is_try: bool,
+    seed: u64,
+}
+
 impl Study {
-    /// Floors worth trying for `priority`: none for the upper tiers, more for bronze than for silver.
+    /// Floors worth trying for `priority`: none for the upper tiers, most for the worst.
     #[must_use]
-    pub fn usual_floors() -> Vec<Vec<u16>> {
+    pub fn usual_floors() -> Vec<(u16, u16)> {
         const STEPS: [u16; 6] = [0, 100, 200, 350, 500, 700];
-        let pairs = STEPS.iter().flat_map(|silver| {
-            STEPS.iter().filter(move |bronze| *bronze >= silver).map(move |bronze| (*silver, *bronze))
-        });
-        pairs.map(|(silver, bronze)| vec![0, 0, silver, bronze]).collect()
+        let pairs = |between: &u16| {
+            STEPS
+                .into_iter()
+                .filter(|worst| worst >= between)
+                .zip(std::iter::repeat(*between))
+                .collect::<Vec<_>>()
+        };
+        STEPS.iter().flat_map(pairs).collect()
     }
 
     /// Runs in all.
     #[must_use]
     pub fn runs(&self) -> usize {
-        let worlds = self.casts.len() * self.scenarios.len() * self.seeds as usize;
-        worlds * self.loads.len() * (self.arms.len() + self.floors.len())
+        let seeds = self.seeds as usize;
+        match &self.requests {
+            Requests::Made(making) => {
+                let worlds = making.casts.len() * making.scenarios.len() * seeds;
+                worlds * making.loads.len() * making.terms.len() * (self.arms.len() + self.floors.len())
+            }
+            Requests::Recorded(_, policies) => {
+                let random = self.arms.iter().filter(|arm| arm.is_random()).count();
+                let once = self.arms.len() - random;
+                policies.iter().map(|policy| once + random * seeds + self.tries(policy).len()).sum()
+            }
+        }
     }
 
-    /// Runs everything, as many runs at a time as there are processors; `progress` is told how many are done.
+    /// Runs everything; `progress` is told how many runs are done.
+    ///
+    /// As many runs at a time as there are processors, unless every request is to be written to `rows`: then one after
+    /// the other, so that rows are always in the same order.
     ///
     /// # Errors
-    /// When a world cannot be made or a table is refused.
-    pub fn run(&self, progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<Run>, Error> {
+    /// When a world cannot be made, a table is refused, or rows cannot be written.
+    pub fn run(&self, rows: Option<&mut Rows>, progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<Run>, Error> {
         let done = AtomicUsize::new(0);
-        let arms: Vec<Arm> = self
-            .arms
-            .iter()
-            .cloned()
-            .chain(self.floors.iter().map(|floors| Arm::priority(floors.clone(), false)))
-            .collect();
+        let mut rows = rows;
         let mut runs = Vec::new();
-        for &cast in &self.casts {
-            for &scenario in &self.scenarios {
-                for seed in 1..=self.seeds {
-                    let generation = Generation { cast, scenario, seed, ..self.generation.clone() };
-                    let world = generate(&self.rates, &generation)?;
-                    let future = Future::of(&world.trace, &world.policy);
-                    let jobs: Vec<(f64, &Arm)> =
-                        self.loads.iter().flat_map(|load| arms.iter().map(move |arm| (*load, arm))).collect();
-                    let results: Result<Vec<Run>, Error> = jobs
-                        .into_par_iter()
-                        .map(|(load, arm)| {
-                            let policy = self.at_load(&world, load);
-                            let outcomes = arm.run(&world, &policy, &future, seed, UPPER_TIERS)?;
-                            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                            let (cast, scenario) = (cast.name(), scenario.name());
-                            Ok(Run { cast, scenario, load, arm: arm.name.clone(), seed, outcomes })
-                        })
-                        .collect();
-                    runs.extend(results?);
-                }
-            }
+        let told = |run| {
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            run
+        };
+        let mut all = |jobs: Vec<Job<'_>>| {
+            let results: Result<Vec<Run>, Error> = match rows.as_deref_mut() {
+                Some(rows) => jobs.into_iter().map(|job| told(job.run(Some(rows)))).collect(),
+                None => jobs.into_par_iter().map(|job| told(job.run(None))).collect(),
+            };
+            results.map(|results| runs.extend(results))
+        };
+        match &self.requests {
+            Requests::Made(making) => self.made(making, &mut all)?,
+            Requests::Recorded(world, policies) => self.recorded(world, policies, &mut all)?,
         }
         Ok(runs)
     }
 
-    /// The world's policy with the capacity that makes the usual mean demand this load.
-    fn at_load(&self, world: &World, load: f64) -> Policy {
-        let mut policy = world.policy.clone();
+    fn made(
+        &self,
+        making: &Making,
+        all: &mut dyn FnMut(Vec<Job<'_>>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for &cast in &making.casts {
+            for &scenario in &making.scenarios {
+                for seed in 1..=self.seeds {
+                    let generation = Generation { cast, scenario, seed, ..making.generation.clone() };
+                    let (world, policy) = generate(&making.rates, &generation)?;
+                    let future = Future::of(&world.trace, &policy);
+                    let tries = self.tries(&policy);
+                    let policies: Vec<(f64, Policy)> = making
+                        .loads
+                        .iter()
+                        .flat_map(|load| {
+                            making.terms.iter().map(|terms| (*load, making.policy(&policy, terms, *load)))
+                        })
+                        .collect();
+                    let job = |(load, policy), (arm, is_try)| {
+                        let setting =
+                            Setting { scenario: scenario.name(), cast: Some(cast.name()), load: Some(load) };
+                        Job { setting, world: &world, future: &future, policy, arm, is_try, seed }
+                    };
+                    let arms = || {
+                        self.arms
+                            .iter()
+                            .zip(std::iter::repeat(false))
+                            .chain(tries.iter().zip(std::iter::repeat(true)))
+                    };
+                    let jobs = policies
+                        .iter()
+                        .flat_map(|(load, policy)| arms().map(move |arm| job((*load, policy), arm)));
+                    all(jobs.collect())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn recorded(
+        &self,
+        world: &World,
+        policies: &[Policy],
+        all: &mut dyn FnMut(Vec<Job<'_>>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let setting = Setting { scenario: "trace", cast: None, load: None };
+        for policy in policies {
+            let future = Future::of(&world.trace, policy);
+            let tries = self.tries(policy);
+            let job = |arm, is_try, seed| Job { setting, world, future: &future, policy, arm, is_try, seed };
+            let seeds = |arm: &Arm| 1..=if arm.is_random() { self.seeds } else { 1 };
+            let arms = self.arms.iter().flat_map(|arm| seeds(arm).map(move |seed| job(arm, false, seed)));
+            all(arms.chain(tries.iter().map(|arm| job(arm, true, 1))).collect())?;
+        }
+        Ok(())
+    }
+
+    /// The tries of `priority` under a policy.
+    fn tries(&self, policy: &Policy) -> Vec<Arm> {
+        let worst = policy.tiers.iter().map(|tier| tier.tier.priority).max();
+        let mut tries: Vec<Arm> = Vec::new();
+        for (of_worst, between) in &self.floors {
+            let floor = |tier: &tidegate_core::plan::TierPolicy| match tier {
+                tier if policy.is_upper(tier) => 0,
+                tier if Some(tier.tier.priority) == worst => *of_worst,
+                _ => *between,
+            };
+            let arm = Arm::priority(policy.tiers.iter().map(floor).collect(), false);
+            if !tries.contains(&arm) {
+                tries.push(arm);
+            }
+        }
+        tries
+    }
+}
+
+impl Making {
+    /// A world's policy on other terms, with the capacity that makes the usual mean demand this load.
+    fn policy(&self, policy: &Policy, terms: &Terms, load: f64) -> Policy {
+        let mut policy = policy.clone();
+        policy.set_terms(terms);
         for resource in &mut policy.resources {
             resource.capacity_per_s = self.generation.rate_per_s / load;
             resource.safe_capacity_per_s = resource.capacity_per_s;
@@ -123,17 +249,22 @@ impl Study {
         }
         policy
     }
+}
 
-    /// Whether an arm is one of the tries of `priority`.
-    #[must_use]
-    pub fn is_try(&self, arm: &str) -> bool {
-        self.floors.iter().any(|floors| Arm::priority(floors.clone(), false).name == arm)
-    }
-
-    /// The arms that are no tries of `priority`.
-    #[must_use]
-    pub fn named_arms(&self) -> Vec<&str> {
-        let named = self.arms.iter().filter(|arm| !matches!(arm.rule, Rule::Priority { .. }));
-        named.map(|arm| arm.name.as_str()).collect()
+impl Job<'_> {
+    fn run(self, rows: Option<&mut Rows>) -> Result<Run, Error> {
+        let Self { setting, world, future, policy, arm, is_try, seed } = self;
+        let outcomes = match rows {
+            Some(rows) => {
+                rows.begin(policy, setting, &arm.name, seed);
+                let outcomes = arm.run(world, policy, future, seed, &mut |arrival, outcome| {
+                    rows.write(world, policy, arrival, outcome);
+                });
+                rows.end()?;
+                outcomes?
+            }
+            None => arm.run(world, policy, future, seed, &mut |_, _| ())?,
+        };
+        Ok(Run { setting, policy: policy.name.clone(), arm: arm.name.clone(), is_try, seed, outcomes })
     }
 }

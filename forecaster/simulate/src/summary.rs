@@ -4,22 +4,19 @@ use serde::Serialize;
 
 use crate::{
     measure::{Group, Outcomes},
-    study::{Run, Study},
+    study::{Run, Setting},
 };
 
 /// `priority` may admit so much less than one bucket for all, and is chosen for the fewest refusals of upper tiers.
 const ADMITTED_AT_LEAST: f64 = 0.99;
 
-/// All that was found under one cast, scenario and load.
+/// All that was found in one setting.
 #[derive(Clone, Debug, Serialize)]
 pub struct Section {
-    /// The cast's name.
-    pub cast: &'static str,
-    /// The scenario's name.
-    pub scenario: &'static str,
-    /// Mean demand over capacity.
-    pub load: f64,
-    /// The arms, `priority` with its best floors among them.
+    /// The requests.
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// The arms, under one policy after the other, `priority` with its best floors among them.
     pub arms: Vec<Line>,
     /// The floors of `priority` that no others beat both ways, most admitted first.
     pub frontier: Vec<Line>,
@@ -28,8 +25,12 @@ pub struct Section {
 /// One arm over seeds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
+    /// The policy's name.
+    pub policy: String,
     /// The arm.
     pub arm: String,
+    /// Admitted tokens, percent of those asked for.
+    pub admitted: Spread,
     /// Admitted tokens, percent of what the one bucket for all admitted.
     pub of_global: Spread,
     /// Requests of the upper tiers refused within contract, percent, without the customer that misbehaves.
@@ -48,6 +49,8 @@ pub struct Line {
     pub wait_p99_ms: Spread,
     /// Requests admitted on a reservation, percent of those admitted.
     pub guaranteed: Spread,
+    /// Requests admitted from the emergency pool, percent of those admitted.
+    pub emergency: Spread,
 }
 
 /// A figure over seeds.
@@ -74,46 +77,61 @@ impl Spread {
 
 /// Sums up all runs of a study, section by section.
 #[must_use]
-pub fn summarise(study: &Study, runs: &[Run]) -> Vec<Section> {
-    let mut sections = Vec::new();
-    for cast in &study.casts {
-        for scenario in &study.scenarios {
-            for &load in &study.loads {
-                let (cast, scenario) = (cast.name(), scenario.name());
-                let here: Vec<&Run> = runs
-                    .iter()
-                    .filter(|run| (run.cast, run.scenario) == (cast, scenario))
-                    .filter(|run| (run.load - load).abs() < f64::EPSILON)
-                    .collect();
-                sections.push(section(study, cast, scenario, load, &here));
-            }
+pub fn summarise(runs: &[Run]) -> Vec<Section> {
+    let mut settings: Vec<Setting> = Vec::new();
+    for run in runs {
+        if !settings.contains(&run.setting) {
+            settings.push(run.setting);
         }
     }
+    let here = |setting: &Setting| runs.iter().filter(|run| run.setting == *setting).collect::<Vec<_>>();
+    let mut sections: Vec<Section> =
+        settings.iter().map(|setting| section(*setting, &here(setting))).collect();
+    // Runs come by seed; settings are read by scenario.
+    sections.sort_by(|a, b| {
+        let name = |section: &Section| (section.setting.cast, section.setting.scenario);
+        let first = |section: &Section| {
+            settings.iter().position(|setting| (setting.cast, setting.scenario) == name(section))
+        };
+        let load = |section: &Section| section.setting.load.unwrap_or_default();
+        first(a).cmp(&first(b)).then(load(a).total_cmp(&load(b)))
+    });
     sections
 }
 
-fn section(study: &Study, cast: &'static str, scenario: &'static str, load: f64, runs: &[&Run]) -> Section {
-    let mut names: Vec<&str> = Vec::new();
+fn section(setting: Setting, runs: &[&Run]) -> Section {
+    let mut names: Vec<(&str, &str, bool)> = Vec::new();
     for run in runs {
-        if !names.contains(&run.arm.as_str()) {
-            names.push(&run.arm);
+        let name = (run.policy.as_str(), run.arm.as_str(), run.is_try);
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
-    let lines: Vec<Line> = names.iter().map(|name| line(name, runs)).collect();
-    let (tries, mut arms): (Vec<Line>, Vec<Line>) =
-        lines.into_iter().partition(|line| study.is_try(&line.arm));
-    let frontier = frontier(&tries);
-    if let Some(best) = best(&frontier) {
-        let after = arms.iter().position(|line| line.arm == "global").map_or(0, |position| position + 1);
-        arms.insert(after, best.clone());
+    let (mut arms, mut frontiers) = (Vec::new(), Vec::new());
+    for policy in names.chunk_by(|a, b| a.0 == b.0) {
+        let lines = |tries: bool| -> Vec<Line> {
+            let wanted = policy.iter().filter(|name| name.2 == tries);
+            wanted.map(|(policy, arm, _)| line(policy, arm, runs)).collect()
+        };
+        let (mut own, frontier) = (lines(false), frontier(&lines(true)));
+        if let Some(best) = best(&frontier) {
+            let after = own.iter().position(|line| line.arm == "global").map_or(0, |position| position + 1);
+            own.insert(after, best.clone());
+        }
+        arms.extend(own);
+        frontiers.extend(frontier);
     }
-    Section { cast, scenario, load, arms, frontier }
+    Section { setting, arms, frontier: frontiers }
 }
 
-fn line(arm: &str, runs: &[&Run]) -> Line {
-    let own: Vec<&Run> = runs.iter().copied().filter(|run| run.arm == arm).collect();
+fn line(policy: &str, arm: &str, runs: &[&Run]) -> Line {
+    let own: Vec<&Run> = runs.iter().copied().filter(|run| run.policy == policy && run.arm == arm).collect();
     let spread = |figure: &dyn Fn(&Outcomes) -> f64| Spread::of(own.iter().map(|run| figure(&run.outcomes)));
-    let global = |seed: u64| runs.iter().find(|run| run.arm == "global" && run.seed == seed);
+    // A trace has one run of it for all seeds.
+    let global = |seed: u64| {
+        let of_policy = || runs.iter().filter(|run| run.policy == policy && run.arm == "global");
+        of_policy().find(|run| run.seed == seed).or_else(|| of_policy().next())
+    };
     let of_global = own.iter().filter_map(|run| {
         let global = global(run.seed)?.outcomes.total().admitted_tokens;
         Some(percent(run.outcomes.total().admitted_tokens, global))
@@ -124,7 +142,11 @@ fn line(arm: &str, runs: &[&Run]) -> Line {
         (group.name.clone(), spread(&figure))
     });
     Line {
+        policy: policy.to_owned(),
         arm: arm.to_owned(),
+        admitted: spread(&|outcomes| {
+            percent(outcomes.total().admitted_tokens, outcomes.total().offered_tokens)
+        }),
         of_global: Spread::of(of_global),
         upper_refused: spread(&|outcomes| {
             let upper = outcomes.upper();
@@ -139,6 +161,7 @@ fn line(arm: &str, runs: &[&Run]) -> Line {
             total.wait_ns as f64 / 1e6 / total.delayed.max(1) as f64
         }),
         wait_p99_ms: spread(&|outcomes| outcomes.total().wait_p99_ms()),
+        emergency: spread(&|outcomes| percent(outcomes.total().emergency, outcomes.total().admitted)),
         guaranteed: spread(&|outcomes| percent(outcomes.total().guaranteed, outcomes.total().admitted)),
     }
 }

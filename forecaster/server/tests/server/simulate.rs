@@ -61,3 +61,61 @@ fn what_cannot_be_done_is_told() {
             .contains("rates.csv: line 3, column y: is not a number")
     );
 }
+
+/// Two customers of two tiers, every request a second apart, far beyond the capacity.
+fn trace() -> String {
+    let row = |number: u64| {
+        let key = if number.is_multiple_of(2) { "acme" } else { "batch" };
+        format!("{},{key},requests,1\n", 1_767_225_600_000 + number * 100)
+    };
+    "ts,key,resource,cost\n".to_owned() + &(0..3_000).map(row).collect::<String>()
+}
+
+fn policy(capacity_per_s: u32) -> String {
+    format!(
+        "resources: {{ requests: {{ capacity_per_s: {capacity_per_s}, burst: 10, reservable_share: 0 }} }}\n\
+         tiers: {{ gold: {{ weight: 8, max_delay_ms: 1000 }}, bronze: {{ weight: 1, floor: 0.2 }} }}\n\
+         default_tier: bronze\n\
+         customers: {{ acme: {{ tier: gold }} }}\n"
+    )
+}
+
+#[test]
+fn a_trace_is_replayed_against_several_policies_and_every_request_has_its_row() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let rows = folder.path().join("rows.csv");
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["simulate", "--json", "--no-frontier", "--arms", "tidegate", "--trace"])
+        .arg(file("trace.csv", trace()))
+        .arg("--policy")
+        .arg(file("small.yaml", policy(6)))
+        .arg("--policy")
+        .arg(file("large.yaml", policy(60)))
+        .arg("--history")
+        .arg(file("history.csv", "unique_id,ds,y\nacme,1767220000,50\nacme,1767220600,50\n".into()))
+        .arg("--output")
+        .arg(&rows)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sections: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let arms = sections[0]["arms"].as_array().unwrap();
+    let found: Vec<(&str, &str)> =
+        arms.iter().map(|arm| (arm["policy"].as_str().unwrap(), arm["arm"].as_str().unwrap())).collect();
+    let expected = [("small", "global"), ("small", "tidegate"), ("large", "global"), ("large", "tidegate")];
+    assert_eq!(found, expected);
+    assert_eq!(arms[3]["admitted"]["mean"], 100.0);
+    assert!(arms[0]["upper_refused"]["mean"].as_f64().unwrap() > 20.0);
+    assert_eq!(arms[1]["upper_refused"]["mean"], 0.0, "gold may wait");
+    let rows = std::fs::read_to_string(rows).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 4 * 3_000);
+    let refused = |row: &&str| {
+        row.contains("small,tidegate,") && row.contains(",batch,bronze,") && row.contains(",refused,pool,")
+    };
+    assert!(rows.lines().filter(refused).count() > 500);
+}

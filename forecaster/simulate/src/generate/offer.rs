@@ -34,8 +34,8 @@ struct Term {
 const TERMS: [Term; TIERS.len()] = [
     Term { name: TIERS[0], weight: 16, floor_permille: 0, risk_quantile: 0.95, max_delay_ms: 1000 },
     Term { name: TIERS[1], weight: 8, floor_permille: 0, risk_quantile: 0.9, max_delay_ms: 1000 },
-    Term { name: TIERS[2], weight: 4, floor_permille: 100, risk_quantile: 0.7, max_delay_ms: 0 },
-    Term { name: TIERS[3], weight: 1, floor_permille: 300, risk_quantile: 0.5, max_delay_ms: 0 },
+    Term { name: TIERS[2], weight: 4, floor_permille: 50, risk_quantile: 0.7, max_delay_ms: 0 },
+    Term { name: TIERS[3], weight: 1, floor_permille: 50, risk_quantile: 0.5, max_delay_ms: 0 },
 ];
 /// A contract is so many times the busiest window that is known of a customer: it is to bind who misbehaves, nobody else.
 const CONTRACT_MARGIN: f64 = 3.0;
@@ -44,7 +44,8 @@ const SMALLEST_CONTRACT_PER_S: f64 = 0.5;
 const CONTRACT_BURST_S: f64 = 30.0;
 const REPORT_INTERVAL_MS: u32 = 10_000;
 const HORIZON_STEPS: u16 = 15;
-const RESERVABLE_SHARE: f64 = 0.8;
+/// Nothing: reservations cost more than they protect where better tiers may wait.
+const RESERVABLE_SHARE: f64 = 0.0;
 const UNCERTAINTY_AVERSION: f64 = 0.5;
 
 impl Terms {
@@ -66,6 +67,7 @@ impl Terms {
             uncertainty_aversion: UNCERTAINTY_AVERSION,
         };
         Self {
+            name: "usual".to_owned(),
             tiers: (0..).zip(&TERMS).map(tier).collect(),
             draw_order: DrawOrder::PoolFirst,
             reservable_share: RESERVABLE_SHARE,
@@ -95,7 +97,7 @@ pub(super) fn make(
     };
     let terms = Terms::usual();
     Policy {
-        name: "generated".to_owned(),
+        name: terms.name,
         learning: *learning,
         report_interval_ms: REPORT_INTERVAL_MS,
         step_ms: STEP_S as u32 * 1000,

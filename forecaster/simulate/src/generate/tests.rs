@@ -33,7 +33,7 @@ pub(crate) fn generation(seed: u64) -> Generation {
 
 #[test]
 fn the_same_seed_makes_the_same_world_and_another_seed_another() {
-    let make = |seed| generate(&rates(), &generation(seed)).unwrap();
+    let make = |seed| generate(&rates(), &generation(seed)).unwrap().0;
     let (first, again, other) = (make(1), make(1), make(2));
     assert_eq!(first.trace.arrivals, again.trace.arrivals);
     assert_eq!(first.history, again.history);
@@ -42,7 +42,7 @@ fn the_same_seed_makes_the_same_world_and_another_seed_another() {
 
 #[test]
 fn the_span_has_the_rate_asked_for_and_the_history_ends_where_it_begins() {
-    let world = generate(&rates(), &generation(3)).unwrap();
+    let (world, _) = generate(&rates(), &generation(3)).unwrap();
     let rate = world.trace.arrivals.len() as f64 / 3600.0;
     assert!((rate - 20.0).abs() < 2.0, "{rate}");
     assert!(world.trace.arrivals.is_sorted_by_key(|arrival| arrival.at_ns));
@@ -58,9 +58,9 @@ fn the_span_has_the_rate_asked_for_and_the_history_ends_where_it_begins() {
 #[test]
 fn casts_are_as_large_as_they_say() {
     let share = |cast| {
-        let world = generate(&rates(), &Generation { cast, ..generation(4) }).unwrap();
+        let (world, policy) = generate(&rates(), &Generation { cast, ..generation(4) }).unwrap();
         let upper = |arrival: &&Arrival| {
-            usize::from(world.policy.tier_of(world.trace.keys.name(arrival.key))) < UPPER_TIERS
+            usize::from(policy.tier_of(world.trace.keys.name(arrival.key))) < UPPER_TIERS
         };
         world.trace.arrivals.iter().filter(upper).count() as f64 / world.trace.arrivals.len() as f64
     };
@@ -72,7 +72,7 @@ fn casts_are_as_large_as_they_say() {
 #[test]
 fn scenarios_change_one_customer_and_nobody_else() {
     let count = |scenario| {
-        let world = generate(&rates(), &Generation { scenario, ..generation(5) }).unwrap();
+        let (world, _) = generate(&rates(), &Generation { scenario, ..generation(5) }).unwrap();
         let mut counts = vec![0_u32; world.trace.keys.all().len()];
         world.trace.arrivals.iter().for_each(|arrival| counts[arrival.key as usize] += 1);
         (counts, world.offender.map(|(key, _)| key as usize))

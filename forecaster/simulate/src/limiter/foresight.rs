@@ -32,8 +32,7 @@ pub(crate) struct Future {
 impl Future {
     /// Sums up a trace; resources are those of the policy.
     pub(crate) fn of(trace: &Trace, policy: &Policy) -> Self {
-        let resource = |name: &String| policy.resources.iter().position(|resource| resource.name == *name);
-        let resources: Vec<Option<usize>> = trace.resources.all().iter().map(resource).collect();
+        let resources = policy.resource_indices(&trace.resources);
         let mut sums: BTreeMap<(u32, u8), Vec<(u64, u64)>> = BTreeMap::new();
         for arrival in &trace.arrivals {
             let Some(resource) = resources.get(usize::from(arrival.resource)).copied().flatten() else {

@@ -34,13 +34,12 @@ impl<'a> Planning<'a> {
     /// A forecaster that knows what was used before the trace.
     pub(crate) fn new(policy: &'a Policy, foresight: Foresight<'a>, world: &World) -> Self {
         let mut learner = Learner::new(&policy.learning, policy.resources.len());
+        let resources = policy.resource_indices(&world.trace.resources);
         let learned = if foresight.learns() { &world.history[..] } else { &[] };
         for past in learned {
-            let used = past.used.iter().map(|(key, resource, demand)| Used {
-                key: world.trace.keys.name(*key),
-                resource: usize::from(*resource),
-                demand: *demand,
-                largest: 1,
+            let used = past.used.iter().filter_map(|(key, resource, demand)| {
+                let resource = resources.get(usize::from(*resource)).copied().flatten()?;
+                Some(Used { key: world.trace.keys.name(*key), resource, demand: *demand, largest: 1 })
             });
             learner.observe(&policy.customers, past.step, used);
         }

@@ -8,6 +8,8 @@ use crate::{error::Error, policy::Policy, trace::Arrival, world::World};
 /// One bucket for each key and resource.
 pub(crate) struct Shares {
     resources: usize,
+    /// Index in the policy of each resource of the trace.
+    indices: Vec<Option<usize>>,
     /// By key, then by resource.
     buckets: Vec<Bucket>,
 }
@@ -25,10 +27,13 @@ impl Shares {
     /// Keys without usage have what an average key has.
     pub(crate) fn new(world: &World, policy: &Policy) -> Self {
         let (keys, resources) = (world.trace.keys.all(), policy.resources.len());
+        let indices = policy.resource_indices(&world.trace.resources);
+        let index = |resource: u8| indices.get(usize::from(resource)).copied().flatten();
         let start = Timestamp::from_millis(world.starts_at_ms);
         let mut used = vec![0.0; keys.len() * resources];
         for (key, resource, tokens) in world.history.iter().flat_map(|past| &past.used) {
-            if let Some(sum) = used.get_mut(*key as usize * resources + usize::from(*resource)) {
+            let place = index(*resource).map(|resource| *key as usize * resources + resource);
+            if let Some(sum) = place.and_then(|place| used.get_mut(place)) {
                 *sum += *tokens as f64;
             }
         }
@@ -48,14 +53,17 @@ impl Shares {
                     Bucket { rate_per_s: resource.capacity_per_s * share, burst, level: burst, at: start };
             }
         }
-        Self { resources, buckets }
+        Self { resources, indices, buckets }
     }
 }
 
 impl Limiter for Shares {
     fn decide(&mut self, arrival: &Arrival, _key: &str, now: Timestamp) -> Verdict {
-        let place = arrival.key as usize * self.resources + usize::from(arrival.resource);
-        let Some(bucket) = self.buckets.get_mut(place) else { return Verdict::Refuse(Refused::Short) };
+        let resource = self.indices.get(usize::from(arrival.resource)).copied().flatten();
+        let place = resource.map(|resource| arrival.key as usize * self.resources + resource);
+        let Some(bucket) = place.and_then(|place| self.buckets.get_mut(place)) else {
+            return Verdict::Refuse(Refused::Short);
+        };
         let refilled = now.since(bucket.at) as f64 / 1e9 * bucket.rate_per_s;
         bucket.level = (bucket.level + refilled).min(bucket.burst);
         bucket.at = now;
