@@ -87,7 +87,7 @@ pub(crate) struct Simulate {
     /// How many worlds of each kind.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) seeds: u64,
-    /// What happens: plain, surging-equal, flooding-bronze, or all.
+    /// What happens: plain, surging-equal, flooding-bronze, late-capacity, or all.
     #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "all")]
     pub(crate) scenario: Vec<String>,
     /// The upper tiers alone fit the capacity, exceed it, or all (both).
@@ -99,6 +99,9 @@ pub(crate) struct Simulate {
     /// Leaves out the search for the best floors of `priority`.
     #[arg(long)]
     pub(crate) no_frontier: bool,
+    /// Tries `priority` with the waiting of Tidegate's tiers too.
+    #[arg(long, conflicts_with = "no_frontier")]
+    pub(crate) waiting_priority: bool,
     /// The forecasting model.
     #[arg(long, value_name = "NAME", default_value = tidegate_model::MODELS.first().map_or("", |entry| entry.name))]
     pub(crate) model: String,

@@ -50,6 +50,7 @@ fn study(asked: &Simulate) -> anyhow::Result<Study> {
         requests,
         seeds: asked.seeds,
         arms: arms.collect(),
+        waiting_priority: asked.waiting_priority,
         floors: if asked.no_frontier { Vec::new() } else { Study::usual_floors() },
     })
 }

@@ -10,6 +10,7 @@ use crate::{
         gate::Gate,
         planning::Planning,
         shares::Shares,
+        supply::Supplied,
     },
     measure::{Outcomes, Tally},
     policy::Policy,
@@ -52,7 +53,7 @@ pub enum Rule {
 pub struct Ours {
     /// Where forecasts come from.
     pub knowledge: Knowledge,
-    /// Forecasts become reservations even if the policy has none: of this part of capacity and burst.
+    /// Forecasts become reservations of this part of capacity and burst if the policy has none.
     pub reservable_share: Option<f64>,
     /// Tiers leave their floor to better ones.
     pub floors: bool,
@@ -94,6 +95,11 @@ impl Arm {
             Self { name: "global".into(), summary: "one bucket for all", rule: Rule::Global },
             ours("reactive", "forecasts off", Ours { knowledge: Knowledge::None, ..ALL_ON }),
             ours("tidegate", "as the policy says", ALL_ON),
+            ours(
+                "perfect-unreserved",
+                "tidegate by true demand",
+                Ours { knowledge: Knowledge::Perfect, ..ALL_ON },
+            ),
             ours("reservations", "tidegate with reservations", RESERVING),
             ours(
                 "perfect",
@@ -108,6 +114,15 @@ impl Arm {
             ours("no-floors", "tidegate without floors", Ours { floors: false, ..ALL_ON }),
             ours("no-waiting", "tidegate without waiting", Ours { waiting: false, ..ALL_ON }),
         ]
+    }
+
+    /// What it is a try of, if it is one of many.
+    pub(crate) const fn family(&self) -> Option<&'static str> {
+        match &self.rule {
+            Rule::Priority { waiting: false, .. } => Some("priority"),
+            Rule::Priority { waiting: true, .. } => Some("priority+waiting"),
+            _ => None,
+        }
     }
 
     /// One bucket with these floors.
@@ -150,12 +165,20 @@ impl Arm {
                 Box::new(Gate::planned(&policy, resources, planning, ours.waiting, start))
             }
         };
+        let capacity_per_s = policy.resources.first().map_or(0.0, |resource| resource.capacity_per_s);
+        if let Some(elastic) = policy.elastic {
+            limiter = Box::new(Supplied::new(limiter, elastic, policy.step_ms, capacity_per_s, start));
+        }
         let mut tally = Tally::new(world, &policy);
         replay::replay(&world.trace, limiter.as_mut(), start, &mut |arrival, outcome| {
             tally.note(arrival, outcome);
             note(arrival, outcome);
         })?;
-        Ok(tally.finish())
+        let end = Timestamp::from_nanos(world.trace.arrivals.last().map_or(0, |arrival| arrival.at_ns));
+        let constant = capacity_per_s * end.since(start) as f64 / 3.6e12;
+        let capacity_hours = limiter.capacity_hours(end).unwrap_or(constant);
+        drop(limiter);
+        Ok(tally.finish(capacity_hours))
     }
 
     /// The policy with what this arm lacks taken out.
@@ -163,7 +186,8 @@ impl Arm {
         let mut policy = policy.clone();
         let Rule::Ours(ours) = &self.rule else { return policy };
         if let Some(share) = ours.reservable_share {
-            policy.resources.iter_mut().for_each(|resource| resource.reservable_share = share);
+            let none = policy.resources.iter_mut().filter(|resource| resource.reservable_share <= 0.0);
+            none.for_each(|resource| resource.reservable_share = share);
         }
         if !ours.floors {
             policy.tiers.iter_mut().for_each(|tier| tier.tier.floor_permille = 0);

@@ -57,8 +57,7 @@ struct Demand<'a> {
     rates: &'a Rates,
     /// Requests per second for each unit of a window.
     scale: f64,
-    changes: &'a [Change],
-    key: &'a str,
+    changes: Vec<&'a Change>,
 }
 
 impl Demand<'_> {
@@ -70,10 +69,7 @@ impl Demand<'_> {
         let (low, high) = (value(before as usize), value(before as usize + 1));
         let part = (position - before).clamp(0.0, 1.0);
         let usual = (low + (high - low) * part) * self.scale;
-        self.changes
-            .iter()
-            .filter(|change| change.key == self.key)
-            .fold(usual, |rate, change| change.apply(rate, at_s))
+        self.changes.iter().fold(usual, |rate, change| change.apply(rate, at_s))
     }
 }
 
@@ -106,7 +102,8 @@ pub fn generate(rates: &Rates, generation: &Generation) -> Result<(World, Policy
     let mut history: Vec<Past> = steps.collect();
     for (name, windows) in &rates.keys {
         let key = trace.keys.index(name);
-        let demand = Demand { windows, rates, scale, changes: &changes, key: name };
+        let own = changes.iter().filter(|change| change.key == *name).collect();
+        let demand = Demand { windows, rates, scale, changes: own };
         let mut counts = vec![0_u64; history.len()];
         let random = Random::new(generation.seed, name);
         let renewals = Renewals::new(random, generation.burstiness, history_from_s as f64, ends_at_s as f64);

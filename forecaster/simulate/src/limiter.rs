@@ -6,11 +6,13 @@
 //! | `gate` | the real allocator, with tables or without |
 //! | `planning` | the forecaster's side of the loop: reports in, tables out |
 //! | `foresight` | where the planner's forecasts come from |
+//! | `supply` | capacity that follows demand, minutes late |
 
 pub(crate) mod foresight;
 pub(crate) mod gate;
 pub(crate) mod planning;
 pub(crate) mod shares;
+pub(crate) mod supply;
 
 use tidegate_core::{Receipt, Source, Timestamp};
 
@@ -39,6 +41,24 @@ pub(crate) trait Limiter {
     /// # Errors
     /// When a table is refused.
     fn tick(&mut self, now: Timestamp) -> Result<Timestamp, Error>;
+
+    /// What it expects to be asked for in a step, in tokens; `None` when it forecasts nothing.
+    fn expected(&self, _step: u64) -> Option<f64> {
+        None
+    }
+
+    /// Changes the capacity of the policy's first resource.
+    ///
+    /// # Errors
+    /// When a table is refused.
+    fn resize(&mut self, _capacity_per_s: f64, _burst: u64, _now: Timestamp) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Capacity times hours until now, where it changes.
+    fn capacity_hours(&mut self, _now: Timestamp) -> Option<f64> {
+        None
+    }
 }
 
 /// Names a request that waits.

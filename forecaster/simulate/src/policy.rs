@@ -50,6 +50,21 @@ pub struct Policy {
     pub resources: Vec<ResourcePolicy>,
     /// The named customers by key.
     pub customers: BTreeMap<String, NamedCustomer>,
+    /// How the capacity of the first resource follows demand, if it does.
+    pub elastic: Option<Elastic>,
+}
+
+/// How capacity follows demand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Elastic {
+    /// Demand over capacity that it aims at.
+    pub utilisation: f64,
+    /// So many steps lie between an order and the capacity.
+    pub lead_steps: u64,
+    /// Capacity comes and goes in units of so many tokens per second.
+    pub unit_per_s: f64,
+    /// The burst, in seconds of the capacity.
+    pub burst_s: f64,
 }
 
 impl Policy {
@@ -62,6 +77,15 @@ impl Policy {
             resource.reservable_share = terms.reservable_share;
             resource.emergency_share = terms.emergency_share;
             resource.emergency_key_share = terms.emergency_key_share;
+        }
+    }
+
+    /// Changes the capacity of the first resource.
+    pub(crate) fn resize(&mut self, capacity_per_s: f64, burst: u64) {
+        if let Some(resource) = self.resources.first_mut() {
+            resource.capacity_per_s = capacity_per_s;
+            resource.safe_capacity_per_s = capacity_per_s;
+            resource.burst = burst;
         }
     }
 

@@ -44,8 +44,15 @@ fn arms(section: &Section) -> Table {
     header.extend(figures.map(str::to_owned));
     header.extend(groups.iter().map(|group| format!("{group}\nrefused %")));
     header.extend(
-        ["delayed %", "upper\ndelayed %", "mean wait\nms", "p99 wait\nms", "guaranteed\n%"]
-            .map(str::to_owned),
+        [
+            "delayed %",
+            "upper\ndelayed %",
+            "mean wait\nms",
+            "p99 wait\nms",
+            "guaranteed\n%",
+            "capacity-hours\n% of global",
+        ]
+        .map(str::to_owned),
     );
     table.set_header(header);
     for line in &section.arms {
@@ -59,7 +66,7 @@ fn arms(section: &Section) -> Table {
             spread(line.wait_ms, 0),
             spread(line.wait_p99_ms, 0),
         ]);
-        row.push(spread(line.guaranteed, 1));
+        row.extend([spread(line.guaranteed, 1), spread(line.capacity_hours, 1)]);
         table.add_row(row);
     }
     let names = if has_policies { 2 } else { 1 };

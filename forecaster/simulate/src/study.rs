@@ -30,6 +30,8 @@ pub struct Study {
     /// Floors of `priority` to try, of the worst tier and of those between it and the upper tiers, in thousandths; empty
     /// leaves it out.
     pub floors: Vec<(u16, u16)>,
+    /// Whether `priority` is tried with waiting too.
+    pub waiting_priority: bool,
 }
 
 /// Where requests come from.
@@ -69,8 +71,8 @@ pub struct Run {
     pub policy: String,
     /// The arm's name.
     pub arm: String,
-    /// It is one of the tries of `priority`.
-    pub is_try: bool,
+    /// What it is a try of: `priority` or `priority+waiting`, or nothing.
+    pub family: Option<&'static str>,
     /// The seed.
     pub seed: u64,
     /// What came of it.
@@ -95,7 +97,6 @@ struct Job<'a> {
     future: &'a Future,
     policy: &'a Policy,
     arm: &'a Arm,
-    is_try: bool,
     seed: u64,
 }
 
@@ -121,7 +122,10 @@ impl Study {
         match &self.requests {
             Requests::Made(making) => {
                 let worlds = making.casts.len() * making.scenarios.len() * seeds;
-                worlds * making.loads.len() * making.terms.len() * (self.arms.len() + self.floors.len())
+                worlds
+                    * making.loads.len()
+                    * making.terms.len()
+                    * (self.arms.len() + self.floors.len() * self.waiting().len())
             }
             Requests::Recorded(_, policies) => {
                 let random = self.arms.iter().filter(|arm| arm.is_random()).count();
@@ -176,20 +180,18 @@ impl Study {
                         .loads
                         .iter()
                         .flat_map(|load| {
-                            making.terms.iter().map(|terms| (*load, making.policy(&policy, terms, *load)))
+                            making
+                                .terms
+                                .iter()
+                                .map(|terms| (*load, making.policy(&policy, terms, *load, scenario)))
                         })
                         .collect();
-                    let job = |(load, policy), (arm, is_try)| {
+                    let job = |(load, policy), arm| {
                         let setting =
                             Setting { scenario: scenario.name(), cast: Some(cast.name()), load: Some(load) };
-                        Job { setting, world: &world, future: &future, policy, arm, is_try, seed }
+                        Job { setting, world: &world, future: &future, policy, arm, seed }
                     };
-                    let arms = || {
-                        self.arms
-                            .iter()
-                            .zip(std::iter::repeat(false))
-                            .chain(tries.iter().zip(std::iter::repeat(true)))
-                    };
+                    let arms = || self.arms.iter().chain(&tries);
                     let jobs = policies
                         .iter()
                         .flat_map(|(load, policy)| arms().map(move |arm| job((*load, policy), arm)));
@@ -210,10 +212,10 @@ impl Study {
         for policy in policies {
             let future = Future::of(&world.trace, policy);
             let tries = self.tries(policy);
-            let job = |arm, is_try, seed| Job { setting, world, future: &future, policy, arm, is_try, seed };
+            let job = |arm, seed| Job { setting, world, future: &future, policy, arm, seed };
             let seeds = |arm: &Arm| 1..=if arm.is_random() { self.seeds } else { 1 };
-            let arms = self.arms.iter().flat_map(|arm| seeds(arm).map(move |seed| job(arm, false, seed)));
-            all(arms.chain(tries.iter().map(|arm| job(arm, true, 1))).collect())?;
+            let arms = self.arms.iter().flat_map(|arm| seeds(arm).map(move |seed| job(arm, seed)));
+            all(arms.chain(tries.iter().map(|arm| job(arm, 1))).collect())?;
         }
         Ok(())
     }
@@ -228,19 +230,27 @@ impl Study {
                 tier if Some(tier.tier.priority) == worst => *of_worst,
                 _ => *between,
             };
-            let arm = Arm::priority(policy.tiers.iter().map(floor).collect(), false);
-            if !tries.contains(&arm) {
-                tries.push(arm);
+            for waiting in self.waiting() {
+                let arm = Arm::priority(policy.tiers.iter().map(floor).collect(), *waiting);
+                if !tries.contains(&arm) {
+                    tries.push(arm);
+                }
             }
         }
         tries
+    }
+
+    /// Whether requests may wait, one try of `priority` after the other.
+    const fn waiting(&self) -> &'static [bool] {
+        if self.waiting_priority { &[false, true] } else { &[false] }
     }
 }
 
 impl Making {
     /// A world's policy on other terms, with the capacity that makes the usual mean demand this load.
-    fn policy(&self, policy: &Policy, terms: &Terms, load: f64) -> Policy {
+    fn policy(&self, policy: &Policy, terms: &Terms, load: f64, scenario: Scenario) -> Policy {
         let mut policy = policy.clone();
+        policy.elastic = scenario.elastic(self.generation.rate_per_s, load, self.burst_s);
         policy.set_terms(terms);
         for resource in &mut policy.resources {
             resource.capacity_per_s = self.generation.rate_per_s / load;
@@ -253,7 +263,7 @@ impl Making {
 
 impl Job<'_> {
     fn run(self, rows: Option<&mut Rows>) -> Result<Run, Error> {
-        let Self { setting, world, future, policy, arm, is_try, seed } = self;
+        let Self { setting, world, future, policy, arm, seed } = self;
         let outcomes = match rows {
             Some(rows) => {
                 rows.begin(policy, setting, &arm.name, seed);
@@ -265,6 +275,7 @@ impl Job<'_> {
             }
             None => arm.run(world, policy, future, seed, &mut |_, _| ())?,
         };
-        Ok(Run { setting, policy: policy.name.clone(), arm: arm.name.clone(), is_try, seed, outcomes })
+        let (policy, family, arm) = (policy.name.clone(), arm.family(), arm.name.clone());
+        Ok(Run { setting, policy, arm, family, seed, outcomes })
     }
 }

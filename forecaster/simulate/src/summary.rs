@@ -33,6 +33,8 @@ pub struct Line {
     pub admitted: Spread,
     /// Admitted tokens, percent of what the one bucket for all admitted.
     pub of_global: Spread,
+    /// Capacity of the first resource times hours, percent of what the one bucket for all had.
+    pub capacity_hours: Spread,
     /// Requests of the upper tiers refused within contract, percent, without the customer that misbehaves.
     pub upper_refused: Spread,
     /// Requests of the upper tiers refused beyond contract, percent, likewise.
@@ -100,26 +102,30 @@ pub fn summarise(runs: &[Run]) -> Vec<Section> {
 }
 
 fn section(setting: Setting, runs: &[&Run]) -> Section {
-    let mut names: Vec<(&str, &str, bool)> = Vec::new();
+    let mut names: Vec<(&str, &str, Option<&str>)> = Vec::new();
     for run in runs {
-        let name = (run.policy.as_str(), run.arm.as_str(), run.is_try);
+        let name = (run.policy.as_str(), run.arm.as_str(), run.family);
         if !names.contains(&name) {
             names.push(name);
         }
     }
     let (mut arms, mut frontiers) = (Vec::new(), Vec::new());
     for policy in names.chunk_by(|a, b| a.0 == b.0) {
-        let lines = |tries: bool| -> Vec<Line> {
-            let wanted = policy.iter().filter(|name| name.2 == tries);
+        let lines = |family: Option<&str>| -> Vec<Line> {
+            let wanted = policy.iter().filter(|name| name.2 == family);
             wanted.map(|(policy, arm, _)| line(policy, arm, runs)).collect()
         };
-        let (mut own, frontier) = (lines(false), frontier(&lines(true)));
-        if let Some(best) = best(&frontier) {
-            let after = own.iter().position(|line| line.arm == "global").map_or(0, |position| position + 1);
-            own.insert(after, best.clone());
+        let mut own = lines(None);
+        let mut after = own.iter().position(|line| line.arm == "global").map_or(0, |position| position + 1);
+        for family in ["priority", "priority+waiting"] {
+            let frontier = frontier(&lines(Some(family)));
+            if let Some(best) = best(&frontier) {
+                own.insert(after, best.clone());
+                after += 1;
+            }
+            frontiers.extend(frontier);
         }
         arms.extend(own);
-        frontiers.extend(frontier);
     }
     Section { setting, arms, frontier: frontiers }
 }
@@ -136,6 +142,10 @@ fn line(policy: &str, arm: &str, runs: &[&Run]) -> Line {
         let global = global(run.seed)?.outcomes.total().admitted_tokens;
         Some(percent(run.outcomes.total().admitted_tokens, global))
     });
+    let capacity_hours = own.iter().filter_map(|run| {
+        let global = global(run.seed)?.outcomes.capacity_hours;
+        Some(run.outcomes.capacity_hours * 100.0 / global.max(f64::MIN_POSITIVE))
+    });
     let groups = own.first().map_or(&[][..], |run| &run.outcomes.groups[..]);
     let refused = groups.iter().enumerate().map(|(index, group)| {
         let figure = |outcomes: &Outcomes| outcomes.groups.get(index).map_or(0.0, refused_percent);
@@ -148,6 +158,7 @@ fn line(policy: &str, arm: &str, runs: &[&Run]) -> Line {
             percent(outcomes.total().admitted_tokens, outcomes.total().offered_tokens)
         }),
         of_global: Spread::of(of_global),
+        capacity_hours: Spread::of(capacity_hours),
         upper_refused: spread(&|outcomes| {
             let upper = outcomes.upper();
             percent(upper.refused_within_contract(), upper.offered)

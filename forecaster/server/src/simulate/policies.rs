@@ -47,6 +47,7 @@ fn policy(name: String, config: &Config) -> Policy {
         default_tier: learned.default_tier,
         resources: learned.resources.to_vec(),
         customers: learned.customers.clone(),
+        elastic: None,
     }
 }
 

@@ -124,3 +124,19 @@ fn the_future_is_what_the_trace_brings() {
         .filter(|arrival| arrival.key == key && arrival.at_ns / 60_000_000_000 == step);
     assert_eq!(future.at(world.0.trace.keys.name(key), 0, step), asked.count() as u64);
 }
+
+#[test]
+fn foresight_orders_late_capacity_in_time() {
+    let generation = Generation { scenario: Scenario::LateCapacity, ..tests::generation(SEED) };
+    let (made, mut policy) = generate(&tests::rates(), &generation).unwrap();
+    policy.elastic = Scenario::LateCapacity.elastic(20.0, 0.8, 1.0);
+    let world = (made, policy);
+    let of = |name: &str| run(&named(name), &world, 25.0);
+    let (reactive, perfect) = (of("reactive"), of("perfect-unreserved"));
+    assert!(reactive.total().refused() > 500, "{}", reactive.total().refused());
+    assert!(perfect.total().refused() * 4 < reactive.total().refused(), "{}", perfect.total().refused());
+    // The mean demand was 20/s, and both paid for what they had.
+    let hours = |outcomes: &Outcomes| outcomes.capacity_hours;
+    assert!(hours(&reactive) > 20.0 && hours(&perfect) > hours(&reactive), "{}", hours(&perfect));
+    assert!(hours(&perfect) < 1.5 * hours(&reactive), "{} {}", hours(&perfect), hours(&reactive));
+}

@@ -116,5 +116,6 @@ pub(super) fn make(
             ..ResourcePolicy::default()
         }],
         customers: tiers.iter().map(customer).collect(),
+        elastic: None,
     }
 }

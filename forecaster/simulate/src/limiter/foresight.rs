@@ -27,6 +27,8 @@ pub(crate) enum Foresight<'a> {
 pub(crate) struct Future {
     /// Steps and tokens in order, by key and resource.
     demands: BTreeMap<(String, u8), Vec<(u64, u64)>>,
+    /// Tokens of all keys, by resource and step.
+    totals: BTreeMap<(u8, u64), u64>,
 }
 
 impl Future {
@@ -48,7 +50,18 @@ impl Future {
         }
         let named =
             |((key, resource), steps): ((u32, u8), _)| ((trace.keys.name(key).to_owned(), resource), steps);
-        Self { demands: sums.into_iter().map(named).collect() }
+        let mut totals = BTreeMap::new();
+        for ((_, resource), steps) in &sums {
+            for (step, tokens) in steps {
+                *totals.entry((*resource, *step)).or_default() += tokens;
+            }
+        }
+        Self { demands: sums.into_iter().map(named).collect(), totals }
+    }
+
+    /// What all keys together ask for in a step.
+    pub(crate) fn total(&self, resource: u8, step: u64) -> u64 {
+        self.totals.get(&(resource, step)).copied().unwrap_or_default()
     }
 
     /// What a key asks for in a step.

@@ -26,6 +26,8 @@ const IDLE_TICK_NS: u64 = 1_000_000_000;
 pub(crate) struct Gate<'a> {
     allocator: Allocator,
     planning: Option<Planning<'a>>,
+    /// Without a forecaster: the policy with its floors, and the epoch of the last table.
+    constant: (Policy, Vec<u16>, u64),
     may_wait: bool,
     /// Index in the allocator of each resource of the trace.
     resources: Vec<Option<u8>>,
@@ -46,9 +48,18 @@ impl<'a> Gate<'a> {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let mut gate = Self::new(policy, resources, None, may_wait, now);
-        let table = floors_table(policy, floors_permille, now);
-        gate.allocator.apply(&table.encode(), now).map_err(|source| Error::Table { step: 0, source })?;
+        floors_permille.clone_into(&mut gate.constant.1);
+        gate.apply_floors(now)?;
         Ok(gate)
+    }
+
+    fn apply_floors(&mut self, now: Timestamp) -> Result<(), Error> {
+        let (policy, floors_permille, epoch) = &mut self.constant;
+        *epoch += 1;
+        let table = floors_table(policy, floors_permille, *epoch, now);
+        let step = policy.step_at(now.millis());
+        self.allocator.apply(&table.encode(), now).map_err(|source| Error::Table { step, source })?;
+        Ok(())
     }
 
     /// Ours: with a forecaster that plans.
@@ -86,7 +97,8 @@ impl<'a> Gate<'a> {
         };
         let allocator = Allocator::new(setup, now);
         let resources = resources.all().iter().map(|name| allocator.resource_index(name)).collect();
-        Self { allocator, planning, may_wait, resources }
+        let constant = (policy.clone(), vec![0; policy.tiers.len()], 0);
+        Self { allocator, planning, constant, may_wait, resources }
     }
 }
 
@@ -128,6 +140,18 @@ impl Limiter for Gate<'_> {
             None => Ok(now.plus(IDLE_TICK_NS)),
         }
     }
+
+    fn expected(&self, step: u64) -> Option<f64> {
+        self.planning.as_ref()?.expected(step)
+    }
+
+    fn resize(&mut self, capacity_per_s: f64, burst: u64, now: Timestamp) -> Result<(), Error> {
+        if let Some(planning) = &mut self.planning {
+            return planning.resize(&mut self.allocator, capacity_per_s, burst, now);
+        }
+        self.constant.0.resize(capacity_per_s, burst);
+        self.apply_floors(now)
+    }
 }
 
 fn verdict(decision: &Decision) -> Verdict {
@@ -144,7 +168,7 @@ fn verdict(decision: &Decision) -> Verdict {
 }
 
 /// A table without customers that stays in force.
-fn floors_table(policy: &Policy, floors_permille: &[u16], now: Timestamp) -> Table {
+fn floors_table(policy: &Policy, floors_permille: &[u16], epoch: u64, now: Timestamp) -> Table {
     let tier = |(tier, floor_permille): (&tidegate_core::plan::TierPolicy, &u16)| Tier {
         name: tier.tier.name.clone(),
         priority: tier.tier.priority,
@@ -168,7 +192,7 @@ fn floors_table(policy: &Policy, floors_permille: &[u16], now: Timestamp) -> Tab
         ..Resource::default()
     };
     Table {
-        epoch: 1,
+        epoch,
         base_epoch: 0,
         removed: Vec::new(),
         starts_at_ms: now.millis(),

@@ -20,7 +20,7 @@ const GRACE_MS: u64 = 2000;
 
 /// A forecaster.
 pub(crate) struct Planning<'a> {
-    policy: &'a Policy,
+    policy: Policy,
     foresight: Foresight<'a>,
     learner: Learner,
     /// Usage of steps that are not closed, by step, key and resource.
@@ -32,7 +32,7 @@ pub(crate) struct Planning<'a> {
 
 impl<'a> Planning<'a> {
     /// A forecaster that knows what was used before the trace.
-    pub(crate) fn new(policy: &'a Policy, foresight: Foresight<'a>, world: &World) -> Self {
+    pub(crate) fn new(policy: &Policy, foresight: Foresight<'a>, world: &World) -> Self {
         let mut learner = Learner::new(&policy.learning, policy.resources.len());
         let resources = policy.resource_indices(&world.trace.resources);
         let learned = if foresight.learns() { &world.history[..] } else { &[] };
@@ -44,7 +44,7 @@ impl<'a> Planning<'a> {
             learner.observe(&policy.customers, past.step, used);
         }
         let next_step = policy.step_at(world.starts_at_ms);
-        Self { policy, foresight, learner, open: BTreeMap::new(), next_step, epoch: 0 }
+        Self { policy: policy.clone(), foresight, learner, open: BTreeMap::new(), next_step, epoch: 0 }
     }
 
     /// Takes a report; closes a step and pushes a table when it is time to. Returns when to call again.
@@ -68,6 +68,27 @@ impl<'a> Planning<'a> {
             * u64::from(self.policy.report_interval_ms);
         let closes_at_ms = (self.next_step + 1) * step_ms + self.grace_ms();
         Ok(Timestamp::from_millis(report_at_ms.min(closes_at_ms)))
+    }
+
+    /// What everybody together is expected to ask of the first resource in a step.
+    pub(crate) fn expected(&self, step: u64) -> Option<f64> {
+        match self.foresight {
+            Foresight::None => None,
+            Foresight::Perfect(future) => Some(future.total(0, step) as f64),
+            Foresight::Model | Foresight::Shuffled(_) => Some(self.learner.total(0)?.at(step)?.mean),
+        }
+    }
+
+    /// Plans anew for another capacity of the first resource.
+    pub(crate) fn resize(
+        &mut self,
+        allocator: &mut Allocator,
+        capacity_per_s: f64,
+        burst: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.policy.resize(capacity_per_s, burst);
+        self.push(allocator, now)
     }
 
     fn grace_ms(&self) -> u64 {
@@ -115,7 +136,7 @@ impl<'a> Planning<'a> {
             self.learner.predict(step, usize::from(self.policy.horizon_steps));
         }
         let mut input = plan_input(&self.policy.view(), &self.learner, self.epoch, step);
-        self.foresight.impose(&mut input, self.policy);
+        self.foresight.impose(&mut input, &self.policy);
         let table = plan(&input).encode();
         allocator.apply(&table, now).map_err(|source| Error::Table { step, source })?;
         Ok(())

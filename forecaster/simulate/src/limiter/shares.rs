@@ -20,6 +20,16 @@ struct Bucket {
     burst: f64,
     level: f64,
     at: Timestamp,
+    /// Part of the capacity.
+    share: f64,
+}
+
+impl Bucket {
+    fn refill(&mut self, now: Timestamp) {
+        let refilled = now.since(self.at) as f64 / 1e9 * self.rate_per_s;
+        self.level = (self.level + refilled).min(self.burst);
+        self.at = now;
+    }
 }
 
 impl Shares {
@@ -37,7 +47,8 @@ impl Shares {
                 *sum += *tokens as f64;
             }
         }
-        let mut buckets = vec![Bucket { rate_per_s: 0.0, burst: 1.0, level: 1.0, at: start }; used.len()];
+        let empty = Bucket { rate_per_s: 0.0, burst: 1.0, level: 1.0, at: start, share: 0.0 };
+        let mut buckets = vec![empty; used.len()];
         for (index, resource) in policy.resources.iter().enumerate() {
             let of_resource = || used.iter().skip(index).step_by(resources);
             let average = of_resource().sum::<f64>() / keys.len().max(1) as f64;
@@ -49,8 +60,8 @@ impl Shares {
             let shares = max_min_shares(1.0, claims.collect());
             for (bucket, share) in buckets.iter_mut().skip(index).step_by(resources).zip(shares) {
                 let burst = (resource.burst as f64 * share).max(1.0);
-                *bucket =
-                    Bucket { rate_per_s: resource.capacity_per_s * share, burst, level: burst, at: start };
+                let rate_per_s = resource.capacity_per_s * share;
+                *bucket = Bucket { rate_per_s, burst, level: burst, at: start, share };
             }
         }
         Self { resources, indices, buckets }
@@ -64,9 +75,7 @@ impl Limiter for Shares {
         let Some(bucket) = place.and_then(|place| self.buckets.get_mut(place)) else {
             return Verdict::Refuse(Refused::Short);
         };
-        let refilled = now.since(bucket.at) as f64 / 1e9 * bucket.rate_per_s;
-        bucket.level = (bucket.level + refilled).min(bucket.burst);
-        bucket.at = now;
+        bucket.refill(now);
         let cost = arrival.cost as f64;
         if bucket.level < cost {
             return Verdict::Refuse(Refused::Short);
@@ -77,5 +86,14 @@ impl Limiter for Shares {
 
     fn tick(&mut self, _now: Timestamp) -> Result<Timestamp, Error> {
         Ok(Timestamp::from_nanos(u64::MAX))
+    }
+
+    fn resize(&mut self, capacity_per_s: f64, burst: u64, now: Timestamp) -> Result<(), Error> {
+        for bucket in self.buckets.iter_mut().step_by(self.resources.max(1)) {
+            bucket.refill(now);
+            bucket.rate_per_s = capacity_per_s * bucket.share;
+            bucket.burst = (burst as f64 * bucket.share).max(1.0);
+        }
+        Ok(())
     }
 }
