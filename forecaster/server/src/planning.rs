@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn customers_and_active_keys_are_planned_and_silent_strangers_are_not() {
         let text = "report_interval_s: 1\nforecast: { step_s: 1, season_s: 4, horizon_steps: 3 }\n\
-             resources: { requests: { capacity_per_s: 100, burst: 100 } }\n\
+             resources: { requests: { capacity_per_s: 100, burst: 100, reservable_share: 0.8 } }\n\
              tiers: { gold: {}, bronze: {} }\ndefault_tier: bronze\n\
              customers: { acme: { tier: gold, contract: { requests: { rate_per_s: 5, burst: 5 } } } }\n";
         let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();

@@ -5,7 +5,9 @@
 use alloc::{string::String, vec::Vec};
 
 use crate::{
-    allocator::{Allocator, Decision, Demand, Reason, Receipt, Request, Source, TableState},
+    allocator::{
+        Allocator, Decision, Demand, Reason, Receipt, Refusal, Request, Source, TableState, Waiting,
+    },
     attributes::Attributes,
     config::{Config, FailMode, Mode},
     outcome::{self, Response},
@@ -157,22 +159,27 @@ impl Gate {
                     };
                     passed(label, admission.tier, admission.receipt)
                 }
-                // Nobody is told to wait who did not say that it may.
-                Decision::Wait(waiting) => {
-                    self.allocator.cancel(waiting.ticket);
-                    let response = self.enforced(outcome::no_table(self.allocator.tier_name(waiting.tier)));
-                    Verdict { response, ..passed(Label::RefusedPool, waiting.tier, None) }
+                // Nobody is told to wait who did not say that it may; if one were, it is told to come again then.
+                Decision::Wait(Waiting { tier, ticket, expected_ns }) => {
+                    self.allocator.cancel(ticket);
+                    let retry_after_ns = Some(expected_ns);
+                    self.refused(
+                        Refusal { tier, resource: 0, reason: Reason::Pool, retry_after_ns },
+                        anonymous,
+                    )
                 }
-                Decision::Refuse(refusal) => {
-                    let label = match refusal.reason {
-                        Reason::Contract => Label::RefusedContract,
-                        Reason::Pool | Reason::Malformed => Label::RefusedPool,
-                    };
-                    let response = self.enforced(outcome::refused(&refusal, &self.allocator));
-                    Verdict { response, ..passed(label, refusal.tier, None) }
-                }
+                Decision::Refuse(refusal) => self.refused(refusal, anonymous),
             },
         }
+    }
+
+    fn refused(&self, refusal: Refusal, anonymous: bool) -> Verdict {
+        let label = match refusal.reason {
+            Reason::Contract => Label::RefusedContract,
+            Reason::Pool | Reason::Malformed => Label::RefusedPool,
+        };
+        let response = self.enforced(outcome::refused(&refusal, &self.allocator));
+        Verdict { label, tier: refusal.tier, receipt: None, response, anonymous }
     }
 
     /// Settles an admitted request by its response. Without the header the estimate stands.

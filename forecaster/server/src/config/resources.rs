@@ -16,6 +16,10 @@ pub(super) const BURST: Rule = Rule {
     holds: |burst| (1.0..=MAX_TOKENS).contains(&burst) && burst.fract() == 0.0,
     says: "give a whole number of tokens, at least 1",
 };
+/// Nothing is reserved unless asked for: where better tiers may wait or have floors, `tidegate simulate` finds that
+/// reservations cost more than they protect.
+const RESERVABLE_SHARE: f64 = 0.0;
+
 pub(super) const SHARE: Rule =
     Rule { holds: |share| (0.0..=1.0).contains(&share), says: "give a share between 0 and 1" };
 const HOLD: Rule = Rule {
@@ -63,7 +67,7 @@ fn read_one(name: &str, resource: &Section<'_>, names: &[&str]) -> ResourcePolic
         capacity_per_s,
         burst: resource.required_number("burst", &BURST) as u64,
         safe_capacity_per_s,
-        reservable_share: resource.number("reservable_share", &SHARE).unwrap_or(0.8),
+        reservable_share: resource.number("reservable_share", &SHARE).unwrap_or(RESERVABLE_SHARE),
         emergency_share,
         emergency_max_share,
         emergency_key_share: resource.number("emergency_key_share", &SHARE).unwrap_or(0.25),

@@ -46,7 +46,7 @@ fn a_full_file_means_what_it_says() {
     assert_eq!(config.draw_order, DrawOrder::ShadowFirst);
     let [requests, tokens] = &config.resources[..] else { panic!("two resources were given") };
     assert_eq!((requests.safe_capacity_per_s, tokens.safe_capacity_per_s), (400.0, 90000.5));
-    assert_eq!((requests.reservable_share, tokens.reservable_share), (0.5, 0.8));
+    assert_eq!((requests.reservable_share, tokens.reservable_share), (0.5, 0.0));
     assert_eq!(config.tiers[1].policy.tier.floor_permille, 300);
     assert_eq!(config.default_tier, 1);
     let contract = Contract { rate: MicroRate(150_000_000), burst: 300 };

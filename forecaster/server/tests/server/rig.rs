@@ -32,7 +32,7 @@ token: "open sesame"
 report_interval_s: 0.1
 forecast: { step_s: 0.2, horizon_steps: 10, season_s: 4 }
 resources:
-  requests: { capacity_per_s: 500, burst: 500, safe_capacity_per_s: 400 }
+  requests: { capacity_per_s: 500, burst: 500, safe_capacity_per_s: 400, reservable_share: 0.8 }
 tiers:
   gold: { weight: 8, risk_quantile: 0.9, price_per_month: 900, contract: { requests: { rate_per_s: 300, burst: 300 } } }
   bronze: { weight: 1, floor: 0.3 }

@@ -37,7 +37,7 @@ fn arms() -> Result<Vec<ArmPlan>> {
         local("static", LocalLimit { others: bucket(1, 1), customers }),
         local("global", LocalLimit { others: bucket(50, 30), customers: Vec::new() }),
         tidegate("reactive", Some(0.0))?,
-        tidegate("tidegate", None)?,
+        tidegate("tidegate", Some(0.8))?,
     ])
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn forecaster() -> Result<ForecasterConfig> {
             name: "requests".into(),
             capacity_per_s: CAPACITY_PER_S,
             burst: BURST,
-            reservable_share: None,
+            reservable_share: Some(0.8),
         }],
         tiers: vec![
             tier("gold", 8, 0.0, 40.0, 80),

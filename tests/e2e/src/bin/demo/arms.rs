@@ -24,6 +24,9 @@ pub(crate) const GLOBAL: &str = "global";
 /// Tidegate without foresight.
 pub(crate) const REACTIVE: &str = "reactive";
 
+/// The part of the capacity that forecasts may reserve in the arm with foresight.
+const RESERVABLE_SHARE: f64 = 0.8;
+
 /// For whom no request was foreseen.
 const STRANGERS: TokenBucket = TokenBucket { rate_per_s: 1, burst: 1 };
 
@@ -61,7 +64,7 @@ pub(crate) fn all(
         (local(STATIC, LocalLimit { others: STRANGERS, customers }), Some(tuned_apart)),
         (local(GLOBAL, LocalLimit { others: together.limits, customers: Vec::new() }), Some(tuned_together)),
         (tidegate(story, REACTIVE, Some(0.0))?, None),
-        (tidegate(story, TIDEGATE, None)?, None),
+        (tidegate(story, TIDEGATE, Some(RESERVABLE_SHARE))?, None),
     ])
 }
 
