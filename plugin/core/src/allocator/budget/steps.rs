@@ -70,6 +70,8 @@ impl Budget {
             return (Rate::ZERO, Amount::ZERO);
         };
         let rate = Rate(part(shadow.peak_rate.rate().0, *rate));
-        (rate, Amount(part(shadow.peak_depth.amount().0 as u64, *depth) as i64))
+        // Whole tokens, as in the sum that was checked: parts of finer units could exceed it.
+        let peak = shadow.peak_depth.amount().floor_tokens().max(0) as u64;
+        (rate, Amount::from_tokens(part(peak, *depth)))
     }
 }
