@@ -107,3 +107,35 @@ fn workers_that_share_a_budget_admit_no_more_than_one_that_has_it_alone() {
         assert!(admitted >= 1_100 - 2 * workers as usize, "{workers} workers admitted only {admitted}");
     }
 }
+
+#[test]
+fn what_grows_before_others_shrink_loses_no_tokens() {
+    let tokens = |allocator: &mut Allocator, now| {
+        let [a, b] = [b"a", b"b"].map(|key| allocator.explain(key, now).resources[0].clone());
+        (a.reserved_left + b.reserved_left + a.pool.0, a.reserved_depth, b.reserved_depth)
+    };
+    for [shrinks, grows] in [["a", "b"], ["b", "a"]] {
+        let mut allocator = allocator(100.0, 100);
+        let mut pushed = table(100.0, 100, 2);
+        let own = |name, first, second| Key {
+            grants: vec![Grant {
+                reservations: Schedule::from_steps(&[reservation(10.0, first), reservation(10.0, second)]),
+                ..key(name, 0, None, reservation(1.0, 1), 2).grants.remove(0)
+            }],
+            ..key(name, 0, None, reservation(1.0, 1), 2)
+        };
+        pushed.keys = vec![own(shrinks, 60, 60), own(grows, 20, 20)];
+        allocator.apply(&pushed.encode(), start()).unwrap();
+        assert_eq!(tokens(&mut allocator, start()).0, 100.0);
+        // By a push, and by a step whose growing key is touched before the other.
+        pushed.epoch = 2;
+        pushed.keys = vec![own(grows, 80, 20), own(shrinks, 20, 80)];
+        allocator.apply(&pushed.encode(), start()).unwrap();
+        let depths = if grows == "a" { (80.0, 20.0) } else { (20.0, 80.0) };
+        assert_eq!(tokens(&mut allocator, start()), (100.0, depths.0, depths.1), "after a push");
+        assert!(admitted(&ask(&mut allocator, shrinks, 1, after(SECOND))));
+        allocator.advance(after(SECOND));
+        allocator.advance(after(SECOND));
+        assert_eq!(tokens(&mut allocator, after(SECOND)), (99.0, depths.1, depths.0), "after a step");
+    }
+}
