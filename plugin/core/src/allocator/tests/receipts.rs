@@ -78,3 +78,52 @@ fn as_many_receipts_as_are_allowed_outlive_the_tick() {
     let open = receipts.map(|receipt| allocator.settle(receipt, &[(0, 1)], after(SECOND)));
     assert_eq!(open, [false, true, true]);
 }
+
+/// An allocator of one held resource, `in_flight`, of which there are ten, with room for so many receipts.
+fn in_flight(max_receipts: u32) -> Allocator {
+    let setup = Setup {
+        resources: vec![ResourceSetup { name: String::from("requests"), safe: None }],
+        max_unknown_keys: 10,
+        max_receipts,
+        max_waiting: 0,
+        receipt_ttl_ms: 60_000,
+        report_interval_ms: 1_000,
+    };
+    let mut allocator = Allocator::new(setup, start());
+    let mut table = table(0.0, 10, 60);
+    table.resources[0].held = true;
+    table.tiers[1].floor_permille = 0;
+    (table.step_ms, table.valid_until_ms) = (1_000_000, START_MS + 60_000_000);
+    allocator.apply(&table.encode(), start()).unwrap();
+    allocator
+}
+
+#[test]
+fn held_tokens_do_not_come_back_while_the_request_runs_however_many_receipts_there_are() {
+    let mut allocator = in_flight(4);
+    let running: Vec<Decision> = (0..30).map(|_| ask(&mut allocator, "a", 1, start())).collect();
+    assert_eq!(running.iter().filter(|decision| admitted(decision)).count(), 4, "one for each receipt");
+    let Decision::Refuse(refusal) = running[4] else { panic!("admitted") };
+    assert_eq!(refusal.retry_after_ns, Some(60 * SECOND), "when the first is given up");
+    assert_eq!(allocator.explain(b"a", start()).resources[0].pool.0, 6.0);
+    let Decision::Admit(Admission { receipt: Some(receipt), .. }) = running[2] else { panic!("refused") };
+    assert!(allocator.settle(receipt, &[], after(SECOND)));
+    assert_eq!(flood(&mut allocator, "a", 9, after(SECOND)), 1);
+    assert_eq!(flood(&mut allocator, "a", 9, after(60 * SECOND)), 3, "those of the beginning are given up");
+}
+
+#[test]
+fn one_that_runs_long_is_not_given_up_for_many_that_were_settled() {
+    let mut allocator = in_flight(4);
+    let first = ask(&mut allocator, "a", 1, start());
+    for tick in 1..100 {
+        let Decision::Admit(Admission { receipt: Some(receipt), .. }) =
+            ask(&mut allocator, "a", 1, after(tick))
+        else {
+            panic!("refused")
+        };
+        assert!(allocator.settle(receipt, &[], after(tick)));
+    }
+    let Decision::Admit(Admission { receipt: Some(receipt), .. }) = first else { panic!("refused") };
+    assert!(allocator.settle(receipt, &[], after(SECOND)), "it is open");
+}
