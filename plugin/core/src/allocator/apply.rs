@@ -6,8 +6,13 @@
 //! end those that it does not name give up theirs. Each part takes as many keys as the caller allows.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::{Allocator, ResourceState, TableState, budget::EMERGENCY, policy::Policy};
+use super::{
+    Allocator, ResourceState, TableState,
+    budget::EMERGENCY,
+    policy::{Policy, Sweep},
+};
 use crate::{
     table::{Checker, Contract, Key, Reader, Schedule, Table, TableError},
     units::{Amount, Rate, Share, Timestamp},
@@ -30,6 +35,8 @@ enum Phase {
     Installing(Vec<Option<u8>>),
     /// Entries up to here have been looked at.
     Releasing(u32),
+    /// Shadow buckets up to here have all of their reservation.
+    Growing(u32),
 }
 
 /// How far a table has got.
@@ -112,11 +119,24 @@ impl Allocator {
             Phase::Releasing(from) => {
                 let until = from.saturating_add(keys).min(self.keys.len() as u32);
                 (from..until).for_each(|key| self.release_unnamed(key, &staged.table, now));
-                if until == self.keys.len() as u32 {
+                if until < self.keys.len() as u32 {
+                    Phase::Releasing(until)
+                } else {
                     self.keys.settle_known();
+                    if !self.was_short() {
+                        return Progress::Installed(staged.table.epoch);
+                    }
+                    Phase::Growing(0)
+                }
+            }
+            Phase::Growing(from) => {
+                let (until, most) = (from.saturating_add(keys), self.most_shadows());
+                self.roll_shadows(from..until.min(most), now);
+                if until >= most {
+                    self.was_short();
                     return Progress::Installed(staged.table.epoch);
                 }
-                Phase::Releasing(until)
+                Phase::Growing(until)
             }
         };
         staged.phase = next;
@@ -249,7 +269,7 @@ impl Allocator {
         if !self.policy.move_to(wall) {
             return;
         }
-        self.policy.swept = Some(0);
+        self.policy.swept = Some(Sweep::default());
         for resource in &mut self.resources {
             resource.set_capacity(self.policy.state, self.share, now);
             (0..=EMERGENCY).for_each(|id| resource.budget.roll(id, self.policy.turn, now));
@@ -257,15 +277,33 @@ impl Allocator {
         }
     }
 
-    /// Brings at most `limit` shadow buckets of each resource to the current step.
+    /// Brings at most `limit` shadow buckets of each resource to the current step: in a first round what shrinks and what
+    /// has room to grow, in a second what had to wait for it.
     pub(super) fn sweep(&mut self, limit: u32, now: Timestamp) {
-        let Some(from) = self.policy.swept else { return };
-        let most = self.resources.iter().map(|resource| resource.budget.shadow_count()).max().unwrap_or(0);
+        let Some(Sweep { from, is_second }) = self.policy.swept else { return };
+        let most = self.most_shadows();
         let until = from.saturating_add(limit).min(most);
+        self.roll_shadows(from..until, now);
+        self.policy.swept = if until < most {
+            Some(Sweep { from: until, is_second })
+        } else {
+            (self.was_short() && !is_second).then_some(Sweep { from: 0, is_second: true })
+        };
+    }
+
+    fn most_shadows(&self) -> u32 {
+        self.resources.iter().map(|resource| resource.budget.shadow_count()).max().unwrap_or(0)
+    }
+
+    fn roll_shadows(&mut self, ids: Range<u32>, now: Timestamp) {
         for resource in &mut self.resources {
-            (from..until).for_each(|id| resource.budget.roll(id, self.policy.turn, now));
+            ids.clone().for_each(|id| resource.budget.roll(id, self.policy.turn, now));
         }
-        self.policy.swept = (until < most).then_some(until);
+    }
+
+    /// Whether some shadow bucket has had to wait for others to shrink since the last call.
+    fn was_short(&mut self) -> bool {
+        self.resources.iter_mut().fold(false, |short, resource| resource.budget.was_short() | short)
     }
 
     /// The tier of a key in the table in force.

@@ -44,6 +44,8 @@ pub(super) struct Budget {
     /// 2⁻⁵² tokens per nanosecond.
     pool_rate: i128,
     reserved_depth: i64,
+    /// A shadow bucket waits for others to shrink.
+    is_short: bool,
     shadows: Vec<Shadow>,
     /// Shadow buckets that nobody owns any more.
     free: Vec<ShadowId>,
@@ -138,6 +140,7 @@ impl Budget {
             pool_full_at: now,
             pool_rate: i128::from(capacity.0),
             reserved_depth: 0,
+            is_short: false,
             shadows,
             free: Vec::new(),
             calendar: Calendar::new(now, FIXED),
@@ -188,7 +191,7 @@ impl Budget {
         }))
     }
 
-    /// The pool's cap; negative while outdated reservations exceed the burst.
+    /// The pool's cap; negative while outdated reservations exceed a burst that has become smaller.
     pub(super) const fn pool_cap(&self) -> Amount {
         Amount(self.burst.0.saturating_sub(self.reserved_depth))
     }

@@ -1,7 +1,7 @@
 //! What a request does to the usage counters.
 
 use super::{
-    Admission, Allocator, Decision, Demand, Reason, Request,
+    Allocator, Decision, Demand, Reason, Request,
     decide::{Asker, Draw},
     ledger::Ledger,
 };
@@ -100,13 +100,5 @@ fn admit(usage: &mut Usage, demand: &Demand, draw: Option<&Draw>) {
     if !draw.map_or(demand.estimated, |draw| draw.estimated) {
         usage.settled = usage.settled.saturating_add(cost);
         usage.settled_estimate = usage.settled_estimate.saturating_add(cost);
-    }
-}
-
-impl Admission {
-    /// Whether less was granted than `asked`, the cost of the first demand.
-    #[must_use]
-    pub const fn is_partial(&self, asked: u64) -> bool {
-        self.granted < asked
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Admission, Allocator, Class, Decision, Demand, Reason, Refusal, Request, ResourceState, Source,
     budget::{EMERGENCY, ShadowId},
     keys::Slot,
-    receipts::{Outstanding, Receipt},
+    receipts::{Keeps, Outstanding, Receipt},
     retry::{self, Needs},
 };
 use crate::{
@@ -115,6 +115,12 @@ impl Allocator {
         };
         let View { resource, slot, cost, shadow, rest, floor, highest, left, .. } = view;
         let within_contract = left >= cost;
+        // What is held comes back by its receipt: without one nobody could give it back.
+        if resource.held
+            && let Some(nanos) = self.receipts.full_for(now)
+        {
+            return Err(Shortage { reason: Reason::Pool, retry_after_ns: Some(nanos), can_wait: false });
+        }
         let draw = Draw {
             resource: demand.resource,
             cost: demand.cost,
@@ -250,13 +256,27 @@ impl Allocator {
         Admission { tier: asker.tier, source, receipt, granted }
     }
 
+    /// Keeps what was paid until the request is settled. Where there is no room the estimates stand.
     fn open_receipt(&mut self, key: u32, estimates: u32, now: Timestamp) -> Option<Receipt> {
         self.expire_receipts(1, now);
         if let Some(entry) = self.keys.entry_mut(key) {
             entry.outstanding = entry.outstanding.saturating_add(estimates);
         }
+        let is_held = |draw: &Draw| {
+            self.resources.get(usize::from(draw.resource)).is_some_and(|resource| resource.held)
+        };
+        let keeps = if self.draws.iter().any(is_held) { Keeps::Held } else { Keeps::Estimate };
         let estimated = self.draws.iter().filter(|draw| draw.estimated);
-        self.receipts.open(estimated.map(|draw| Outstanding { key, draw: *draw }), now)
+        let receipt = self.receipts.open(estimated.map(|draw| Outstanding { key, draw: *draw }), keeps, now);
+        if receipt.is_none() {
+            for index in 0..self.draws.len() {
+                let Some(draw) = self.draws.get(index).copied().filter(|draw| draw.estimated) else {
+                    continue;
+                };
+                self.settle_one(&Outstanding { key, draw }, draw.cost, now);
+            }
+        }
+        receipt
     }
 
     /// The entry of a key; a new one gets the default tier.

@@ -20,7 +20,7 @@ pub(super) struct Turn {
 
 impl Turn {
     /// The step once the plan is over: nothing is reserved.
-    const OVER: u8 = u8::MAX;
+    pub(super) const OVER: u8 = u8::MAX;
     /// Of no table.
     pub(super) const NONE: Self = Self { generation: 0, step: Self::OVER };
 }
@@ -45,8 +45,17 @@ pub(super) struct Policy {
     /// From when until when the current step is current.
     step_from: Timestamp,
     step_until: Timestamp,
-    /// How many shadow buckets of each resource the sweep has brought to the current step; `None` once it is through.
-    pub(super) swept: Option<u32>,
+    /// How far the sweep has got that brings shadow buckets to the current step; `None` once it is through.
+    pub(super) swept: Option<Sweep>,
+}
+
+/// A round through the shadow buckets of each resource.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sweep {
+    /// The next shadow bucket.
+    pub(super) from: u32,
+    /// All that shrink have shrunk: it is for those that had to wait for them.
+    pub(super) is_second: bool,
 }
 
 /// A tier of the table in force.

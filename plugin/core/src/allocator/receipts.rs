@@ -1,10 +1,10 @@
-//! Admitted requests whose cost is still an estimate.
+//! Admitted requests whose cost is still an estimate, or whose tokens are held until they end.
 //!
-//! Each holds what its buckets paid, so that settling returns tokens to where they came from. A receipt settles once:
+//! Each keeps what its buckets paid, so that settling returns tokens to where they came from. A receipt settles once:
 //! its generation is spent then. Receipts are bounded in number and in time; what is abandoned stays charged with its
-//! estimate.
+//! estimate. One that holds tokens makes room for no other, since its request still runs: only its time ends it.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 use super::decide::Draw;
 use crate::units::Timestamp;
@@ -26,12 +26,26 @@ pub(super) struct Outstanding {
     pub(super) draw: Draw,
 }
 
+/// Why a receipt is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// Its cost is an estimate.
+    Estimate = 0,
+    /// It holds tokens that come back.
+    Held = 1,
+}
+
 #[derive(Clone, Debug)]
 struct Cell {
     generation: u32,
     outstanding: Option<Outstanding>,
     /// The same request's next resource.
     next: u32,
+    /// The rest is of the first cell of a receipt: its place in the row by age.
+    row: Option<Keeps>,
+    older: u32,
+    newer: u32,
+    expires_at: Timestamp,
 }
 
 /// All receipts that are not settled yet.
@@ -39,11 +53,21 @@ struct Cell {
 pub(super) struct Receipts {
     cells: Vec<Cell>,
     free: Vec<u32>,
-    by_age: VecDeque<(Timestamp, Receipt)>,
+    /// Estimates and what is held, each by age.
+    rows: [Row; 2],
+    /// Receipts that are open.
+    open: usize,
     max: usize,
     ttl_ns: u64,
     /// The generation that new cells begin with.
     first_generation: u32,
+}
+
+/// The ends of a row of receipts by age.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    oldest: u32,
+    newest: u32,
 }
 
 impl Receipts {
@@ -51,7 +75,8 @@ impl Receipts {
         Self {
             cells: Vec::new(),
             free: Vec::new(),
-            by_age: VecDeque::new(),
+            rows: [Row { oldest: NONE, newest: NONE }; 2],
+            open: 0,
             max: max.max(1) as usize,
             ttl_ns: ttl_ms.saturating_mul(NANOS_PER_MILLI),
             first_generation: 0,
@@ -64,26 +89,47 @@ impl Receipts {
         Self { first_generation: latest.wrapping_add(1), ..next }
     }
 
-    /// Keeps the draws of one request; the caller has made room by [`Receipts::oldest`].
+    /// How long until there is room for a receipt that holds tokens; nothing when there is.
+    pub(super) fn full_for(&self, now: Timestamp) -> Option<u64> {
+        let [estimates, held] = self.rows;
+        if self.open < self.max || estimates.oldest != NONE {
+            return None;
+        }
+        let expires_at = self.cells.get(held.oldest as usize)?.expires_at;
+        Some(expires_at.since(now)).filter(|nanos| *nanos > 0)
+    }
+
+    /// Keeps the draws of one request. The caller has made room by [`Receipts::oldest`]; `None` when there was none to make.
     pub(super) fn open(
         &mut self,
         outstanding: impl Iterator<Item = Outstanding>,
+        keeps: Keeps,
         now: Timestamp,
     ) -> Option<Receipt> {
+        if self.open >= self.max {
+            return None;
+        }
         let mut next = NONE;
         for item in outstanding {
             let index = self.free.pop().unwrap_or_else(|| {
-                self.cells.push(Cell { generation: self.first_generation, outstanding: None, next: NONE });
+                self.cells.push(Cell::new(self.first_generation));
                 (self.cells.len() - 1) as u32
             });
             let cell = self.cells.get_mut(index as usize)?;
-            cell.outstanding = Some(item);
-            cell.next = next;
+            (cell.outstanding, cell.next, cell.row) = (Some(item), next, None);
             next = index;
         }
-        let receipt = Receipt { index: next, generation: self.cells.get(next as usize)?.generation };
-        self.by_age.push_back((now.plus(self.ttl_ns), receipt));
-        Some(receipt)
+        let row = self.rows.get_mut(keeps as usize)?;
+        let older = core::mem::replace(&mut row.newest, next);
+        match self.cells.get_mut(older as usize) {
+            Some(cell) => cell.newer = next,
+            None => row.oldest = next,
+        }
+        let cell = self.cells.get_mut(next as usize)?;
+        (cell.row, cell.older, cell.newer) = (Some(keeps), older, NONE);
+        cell.expires_at = now.plus(self.ttl_ns);
+        self.open += 1;
+        Some(Receipt { index: next, generation: cell.generation })
     }
 
     /// Gives up one resource of a receipt and the receipt of the rest; `None` once it is spent.
@@ -95,27 +141,51 @@ impl Receipts {
         let outstanding = cell.outstanding.take()?;
         cell.generation = cell.generation.wrapping_add(1);
         let next = core::mem::replace(&mut cell.next, NONE);
+        let (row, older, newer) = (cell.row.take(), cell.older, cell.newer);
         self.free.push(receipt.index);
+        if let Some(keeps) = row {
+            self.unlink(keeps, older, newer);
+            self.open -= 1;
+        }
         let rest =
             self.cells.get(next as usize).map(|cell| Receipt { index: next, generation: cell.generation });
         Some((outstanding, rest))
     }
 
-    /// The next receipt to give up: one that is too old, or the oldest when there is no room for so many more.
-    pub(super) fn oldest(&mut self, more: usize, now: Timestamp) -> Option<Receipt> {
-        loop {
-            let &(expires_at, receipt) = self.by_age.front()?;
-            let open = self
-                .cells
-                .get(receipt.index as usize)
-                .is_some_and(|cell| cell.generation == receipt.generation && cell.outstanding.is_some());
-            if open && now < expires_at && self.by_age.len() + more <= self.max {
-                return None;
-            }
-            self.by_age.pop_front();
-            if open {
-                return Some(receipt);
-            }
+    /// The next receipt to give up: one that is too old, or the oldest estimate when there is no room for so many more.
+    pub(super) fn oldest(&self, more: usize, now: Timestamp) -> Option<Receipt> {
+        let is_full = self.open + more > self.max;
+        self.rows.iter().zip([is_full, false]).find_map(|(row, makes_room)| {
+            let cell = self.cells.get(row.oldest as usize)?;
+            let goes = makes_room || now >= cell.expires_at;
+            goes.then_some(Receipt { index: row.oldest, generation: cell.generation })
+        })
+    }
+
+    /// Takes a receipt that stood between these two out of its row.
+    fn unlink(&mut self, keeps: Keeps, older: u32, newer: u32) {
+        let Some(row) = self.rows.get_mut(keeps as usize) else { return };
+        match self.cells.get_mut(older as usize) {
+            Some(cell) => cell.newer = newer,
+            None => row.oldest = newer,
+        }
+        match self.cells.get_mut(newer as usize) {
+            Some(cell) => cell.older = older,
+            None => row.newest = older,
+        }
+    }
+}
+
+impl Cell {
+    const fn new(generation: u32) -> Self {
+        Self {
+            generation,
+            outstanding: None,
+            next: NONE,
+            row: None,
+            older: NONE,
+            newer: NONE,
+            expires_at: Timestamp::from_nanos(0),
         }
     }
 }

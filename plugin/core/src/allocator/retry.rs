@@ -35,11 +35,13 @@ pub(super) fn earliest(budget: &Budget, slot: &Slot, needs: &Needs, now: Timesta
     let covered = budget.shadow_time_to(shadow, cost, now);
     let joint = both(budget.joint_time_to(shadow, cost, floor, now), contract_to(Amount(cost.0 - held)));
     let pool = both(budget.pool_time_to(cost, floor, now), contract_to(cost));
-    let borrowed = if borrows { budget.pool_time_to(cost, highest, now) } else { None };
+    // Without a contract that is no sooner than the pool.
+    let borrowed = if borrows && contract.is_some() { budget.pool_time_to(cost, highest, now) } else { None };
     let emergency = if has_emergency {
         budget.shadow_time_to(EMERGENCY, cost, now).filter(|nanos| *nanos > 0)
     } else {
         None
     };
-    [covered, joint, pool, borrowed, emergency].into_iter().flatten().min()
+    // Never at once: what is due may wait to be noticed until the next request.
+    [covered, joint, pool, borrowed, emergency].into_iter().flatten().min().map(|nanos| nanos.max(1))
 }

@@ -40,7 +40,7 @@ impl Allocator {
         closed
     }
 
-    fn settle_one(&mut self, outstanding: &Outstanding, actual: u64, now: Timestamp) {
+    pub(super) fn settle_one(&mut self, outstanding: &Outstanding, actual: u64, now: Timestamp) {
         let Outstanding { key, draw } = *outstanding;
         if let Some(entry) = self.keys.entry_mut(key) {
             entry.outstanding = entry.outstanding.saturating_sub(1);

@@ -3,7 +3,9 @@
 mod invariants;
 mod order;
 mod pitfalls;
+mod pushes;
 mod queue;
+mod receipts;
 mod reference;
 mod retry;
 mod scenarios;

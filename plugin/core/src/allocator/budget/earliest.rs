@@ -5,10 +5,13 @@
 //! through; with more of them on the way the answer is a time at which the tokens are certainly there.
 
 use super::{Budget, ShadowId};
-use crate::units::{Amount, RATE_SHIFT, Timestamp};
+use crate::{
+    allocator::decide::DRAIN_PER_REQUEST,
+    units::{Amount, RATE_SHIFT, Timestamp},
+};
 
-/// Shadow buckets walked through on their way to being full.
-const MOST_FILLS: usize = 16;
+/// Shadow buckets walked through on their way to being full: no more than the request that comes again will notice.
+const MOST_FILLS: usize = DRAIN_PER_REQUEST as usize;
 /// Improvements of one estimate; each gets nearer from below, most need two.
 const MOST_ROUNDS: usize = 64;
 
@@ -77,6 +80,9 @@ impl Budget {
     }
 
     fn walk(&self, wanted: Wanted, now: Timestamp) -> Option<u64> {
+        if !self.can_ever(wanted) {
+            return None;
+        }
         let mut segment = Segment { from: now, level: self.pool_level, rate: self.pool_rate };
         let certain = self.solve(wanted, segment, None);
         // Nothing that fills after that can make it sooner.
@@ -98,6 +104,12 @@ impl Budget {
         self.solve(wanted, segment, None).map(|found| found.since(now))
     }
 
+    /// Whether full buckets would do.
+    fn can_ever(&self, wanted: Wanted) -> bool {
+        let most = wanted.shadow.map(|id| self.reserved(id).1.0.min(wanted.cost));
+        most != Some(0) && self.pool_cap().0.saturating_add(most.unwrap_or(0)) >= wanted.level
+    }
+
     fn cap(&self) -> i128 {
         i128::from(self.pool_cap().0) << RATE_SHIFT
     }
@@ -117,6 +129,11 @@ impl Budget {
     /// The first instant of `segment` before `until` at which what is wanted is there.
     fn solve(&self, wanted: Wanted, segment: Segment, until: Option<Timestamp>) -> Option<Timestamp> {
         let (mut at, cap) = (segment.from, self.cap());
+        if let Some(until) = until
+            && !self.is_reached_by(wanted, segment, until)
+        {
+            return None;
+        }
         for _ in 0..MOST_ROUNDS {
             if until.is_some_and(|until| at >= until) {
                 return None;
@@ -140,6 +157,14 @@ impl Budget {
             at = at.plus(nanos.filter(|nanos| *nanos < u64::MAX / 2)?);
         }
         until.is_none().then_some(at)
+    }
+
+    /// Whether what is wanted may be there by `until`: nothing but the pool shrinks on the way, and then it was more before.
+    fn is_reached_by(&self, wanted: Wanted, segment: Segment, until: Timestamp) -> bool {
+        let gained = segment.rate.max(0).saturating_mul(i128::from(until.since(segment.from)));
+        let pool = segment.level.saturating_add(gained).min(self.cap());
+        let paid = self.paid_by_shadow(wanted, until).level;
+        pool.saturating_add(paid) >= i128::from(wanted.level) << RATE_SHIFT
     }
 
     /// What the shadow bucket pays at `at`.

@@ -53,12 +53,22 @@ impl Budget {
         }
     }
 
+    /// What grows waits for what shrinks: more depth than the burst would leave the pool a cap below zero, and cost it tokens.
     fn turn_to(&mut self, id: ShadowId, turn: Turn, now: Timestamp) {
         let (rate, depth) = self.planned(id, turn.step);
+        let room = self.burst.0.saturating_sub(self.reserved_depth).max(0);
+        let most = Amount(self.reserved(id).1.0.saturating_add(room));
+        let is_short = depth > most;
         if let Some(shadow) = self.shadows.get_mut(id as usize) {
-            shadow.turn = turn;
+            shadow.turn = if is_short { Turn { step: Turn::OVER, ..turn } } else { turn };
         }
-        self.reserve(id, rate, depth, now);
+        self.is_short |= is_short;
+        self.reserve(id, rate, depth.min(most), now);
+    }
+
+    /// Whether a shadow bucket has had to wait for others to shrink since the last call.
+    pub(in crate::allocator) const fn was_short(&mut self) -> bool {
+        core::mem::replace(&mut self.is_short, false)
     }
 
     /// Rate and depth that the table in force reserves in a step; nothing beyond the last.
@@ -70,6 +80,8 @@ impl Budget {
             return (Rate::ZERO, Amount::ZERO);
         };
         let rate = Rate(part(shadow.peak_rate.rate().0, *rate));
-        (rate, Amount(part(shadow.peak_depth.amount().0 as u64, *depth) as i64))
+        // Whole tokens, as in the sum that was checked: parts of finer units could exceed it.
+        let peak = shadow.peak_depth.amount().floor_tokens().max(0) as u64;
+        (rate, Amount::from_tokens(part(peak, *depth)))
     }
 }

@@ -141,3 +141,48 @@ fn what_a_full_pool_has_lost_is_not_promised() {
         assert!(then.pool() >= wanted, "{wanted:?} after {nanos} ns");
     }
 }
+
+#[test]
+fn a_planned_depth_is_whole_tokens_as_in_the_sum_that_was_checked() {
+    let now = Timestamp::from_millis(1_000_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
+    let id = budget.add(now);
+    let own = |depth| crate::table::Reservation { rate: crate::units::MicroRate::from_per_s(1.0), depth };
+    let schedule = crate::table::Schedule::from_steps(&[own(8), own(5), own(4)]);
+    budget.begin_table(3);
+    budget.install(id, &schedule, Turn { generation: 1, step: 0 }, now);
+    for (step, checked) in (0..).zip(schedule.steps()) {
+        assert_eq!(budget.planned(id, step).1, Amount::from_tokens(checked.depth), "step {step}");
+    }
+}
+
+#[test]
+fn a_push_does_not_top_up_reservations() {
+    let now = Timestamp::from_millis(1_000_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
+    let id = reserved(&mut budget, 50.0, 20, now);
+    budget.debit_shadow(id, Amount::from_tokens(20), now);
+    for _ in 0..3 {
+        budget.reserve(id, rate(50.0), Amount::from_tokens(20), now);
+    }
+    assert_eq!((budget.shadow(id, now), budget.pool()), (Amount::ZERO, Amount::from_tokens(80)));
+    // Only what is deeper comes from the pool.
+    budget.reserve(id, rate(50.0), Amount::from_tokens(25), now);
+    assert_eq!((budget.shadow(id, now), budget.pool()), (Amount::from_tokens(5), Amount::from_tokens(75)),);
+    budget.check_invariants(now);
+}
+
+#[test]
+fn reserve_re_watches_the_calendar() {
+    let now = Timestamp::from_millis(1_000_000);
+    let mut budget = Budget::new(rate(100.0), Amount::from_tokens(100), now);
+    let id = reserved(&mut budget, 20.0, 20, now);
+    budget.debit_shadow(id, Amount::from_tokens(20), now);
+    budget.debit_pool(Amount::from_tokens(80));
+    // Full in a second as it was; with the faster rate in a fifth of that.
+    budget.reserve(id, rate(100.0), Amount::from_tokens(20), now);
+    let later = now.plus(SECOND / 4);
+    budget.drain(later, 8);
+    budget.check_invariants(later);
+    assert!((budget.pool().as_f64() - 5.0).abs() < 1e-3, "what it overflowed: {}", budget.pool().as_f64());
+}

@@ -86,3 +86,28 @@ fn nobody_is_sent_to_an_emergency_pool_whose_part_for_the_step_is_used_up() {
     };
     assert_eq!(source, Source::Opportunistic, "the pool has refilled by then");
 }
+
+#[test]
+fn a_refusal_is_never_told_to_come_again_at_once_nor_too_early_however_many_fills_wait_to_be_noticed() {
+    for cost in [400, 600, 900] {
+        let mut allocator = tiered(1_000.0, 1_000, |table| {
+            (table.step_ms, table.valid_until_ms) = (1_000_000, START_MS + 60_000_000);
+            for number in 0..30 {
+                let name = alloc::format!("customer-{number}");
+                table.keys.push(key(&name, 0, None, reservation(30.0, 3), 60));
+            }
+        });
+        assert_eq!(flood(&mut allocator, "gold", 1_000, start()), 910);
+        for number in 0..30 {
+            assert_eq!(flood(&mut allocator, &alloc::format!("customer-{number}"), 4, start()), 3);
+        }
+        // All are full again after a tenth of a second, and nobody has noticed.
+        let Decision::Refuse(refusal) = ask(&mut allocator, "gold", cost, after(SECOND)) else {
+            panic!("admitted")
+        };
+        let retry = refusal.retry_after_ns.unwrap();
+        assert!(retry > 0, "{cost} was refused");
+        let then = after(SECOND + retry);
+        assert!(admitted(&ask(&mut allocator, "gold", cost, then)), "{cost}: {retry} ns is too early");
+    }
+}
