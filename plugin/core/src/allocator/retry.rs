@@ -18,6 +18,8 @@ pub(super) struct Needs {
     pub(super) floor: Amount,
     pub(super) highest: Amount,
     pub(super) contract: Option<(Rate, Amount)>,
+    /// What the contract leaves, where the crew has to be asked.
+    pub(super) left: Option<Amount>,
     pub(super) borrows: bool,
     /// The emergency pool may pay all of it in this step, once it has filled up.
     pub(super) has_emergency: bool,
@@ -25,11 +27,13 @@ pub(super) struct Needs {
 
 /// Nanoseconds until the first of the ways to be admitted opens; `None` when none ever does.
 pub(super) fn earliest(budget: &Budget, slot: &Slot, needs: &Needs, now: Timestamp) -> Option<u64> {
-    let Needs { shadow, cost, floor, highest, contract, borrows, has_emergency } = *needs;
+    let Needs { shadow, cost, floor, highest, contract, left, borrows, has_emergency } = *needs;
     let both = |first: Option<u64>, second: Option<u64>| Some(first?.max(second?));
-    let contract_to = |amount: Amount| match contract {
-        Some(contract) => slot.standard.time_to(amount, contract, now),
-        None => Some(0),
+    let contract_to = |amount: Amount| match (contract, left) {
+        (None, _) => Some(0),
+        (Some((_, burst)), Some(_)) if amount > burst => None,
+        (Some((rate, _)), Some(left)) => rate.time_for(Amount(amount.0.saturating_sub(left.0))),
+        (Some(contract), None) => slot.standard.time_to(amount, contract, now),
     };
     let held = budget.shadow(shadow, now).0.clamp(0, cost.0);
     let covered = budget.shadow_time_to(shadow, cost, now);
@@ -43,5 +47,9 @@ pub(super) fn earliest(budget: &Budget, slot: &Slot, needs: &Needs, now: Timesta
         None
     };
     // Never at once: what is due may wait to be noticed until the next request.
-    [covered, joint, pool, borrowed, emergency].into_iter().flatten().min().map(|nanos| nanos.max(1))
+    [covered, joint, pool, borrowed, emergency]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|nanos| nanos.max(budget.pause_ns()).max(1))
 }

@@ -90,6 +90,9 @@ impl Budget {
         let mut fills = [None; MOST_FILLS];
         let due = self.calendar.due_by(until, MOST_FILLS).filter_map(|id| self.fill(id, now));
         fills.iter_mut().zip(due).for_each(|(slot, fill)| *slot = Some(fill));
+        if let (Some((nanos, rate)), Some(slot)) = (self.later(), fills.first_mut()) {
+            *slot = Some(Fill { noticed_at: now.plus(nanos), overflow: 0, rate });
+        }
         fills.sort_unstable_by_key(|fill: &Option<Fill>| {
             fill.map_or(u64::MAX, |fill| fill.noticed_at.nanos())
         });

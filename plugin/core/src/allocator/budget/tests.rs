@@ -1,4 +1,5 @@
 use super::*;
+use crate::allocator::policy::Turn;
 
 impl Budget {
     /// *conservation*: levels never sum to more than the burst, and the books agree with the buckets.
