@@ -8,9 +8,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Allocator, Crew, ResourceState, budget::EMERGENCY};
+use super::{Allocator, ResourceState, budget::EMERGENCY};
 use crate::{
-    lease::Terms,
     table::{Checker, Contract, Key, Reader, Schedule, Table, TableError},
     units::{Amount, MicroRate, Rate, Timestamp},
 };
@@ -100,15 +99,17 @@ impl Allocator {
                     Ok((checker, true)) => {
                         let Ok((_, reader)) = Reader::open(&staged.bytes) else { return Progress::Idle };
                         staged.reader = reader;
-                        staged.table.divide(self.share);
+                        let (share, only_held) = self.part();
+                        staged.table.divide(share, only_held);
                         Phase::Installing(self.switch(&staged.table, &checker.reserved(), wall, now))
                     }
                 }
             }
             Phase::Installing(locals) => {
                 let mut left = keys;
+                let (share, only_held) = self.part();
                 while let Some(mut key) = next_key(&mut staged.reader, &staged.bytes, &mut left) {
-                    key.divide(self.share);
+                    key.divide(share, &staged.table.resources, only_held);
                     self.install_key(&key, &locals, now);
                 }
                 if staged.reader.left() > 0 { Phase::Installing(locals) } else { Phase::Releasing(0) }
@@ -170,7 +171,7 @@ impl Allocator {
         now: Timestamp,
     ) -> Vec<Option<u8>> {
         self.policy = self.policy.next(table, wall);
-        let (policy, share, crew) = (&self.policy, self.share, self.crew);
+        let (policy, share) = (&self.policy, self.share);
         for resource in &mut self.resources {
             let position = table.resources.iter().position(|entry| entry.name == resource.name);
             let entry = position.and_then(|position| table.resources.get(position));
@@ -184,11 +185,8 @@ impl Allocator {
             resource.held = entry.is_some_and(|entry| entry.held);
             let steps = position.and_then(|position| reserved.get(position)).map_or(&[][..], Vec::as_slice);
             resource.reserved = steps.iter().map(|(rate, depth)| sum(*rate, *depth)).collect();
+            resource.budget.set_apart(resource.held, now);
             resource.set_capacity(policy, share, now);
-            if let Some(Crew { workers, .. }) = crew {
-                let workers = resource.lessees(workers);
-                resource.budget.set_terms(|terms| Terms { workers, ..*terms });
-            }
             resource.budget.set_steps(policy.turn.generation, policy.starts_at(), policy.step_ns());
             let contract = |at: usize, tier: usize| {
                 table.tiers.get(tier).and_then(|tier| tier.contracts.get(at).copied().flatten()).map(contract)

@@ -59,6 +59,8 @@ pub(super) struct Budget {
     stride: usize,
     /// Where the tokens are when several workers share them; what is above is what this worker knows then.
     shared: Option<Box<Shared>>,
+    /// The same, while this worker has a part of its own.
+    apart: Option<Box<Shared>>,
 }
 
 impl Budget {
@@ -82,6 +84,7 @@ impl Budget {
             codes: Vec::new(),
             stride: 0,
             shared: None,
+            apart: None,
         }
     }
 
@@ -145,10 +148,11 @@ impl Budget {
         Amount(self.burst.0.saturating_sub(self.reserved_depth))
     }
 
-    /// Level of a shadow bucket.
+    /// Level of a shadow bucket; of a shared one that has not been looked at lately, nothing.
     pub(super) fn shadow(&self, id: ShadowId, now: Timestamp) -> Amount {
         self.shadows
             .get(id as usize)
+            .filter(|shadow| self.shared.is_none() || shared::is_known(shadow, now))
             .map_or(Amount::ZERO, |shadow| Amount(shadow.raw_level(now).min(shadow.depth())))
     }
 

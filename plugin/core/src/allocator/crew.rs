@@ -7,6 +7,9 @@
 //!
 //! A contract is told to the others when its key finds tokens scarce, and whenever much of it has been used; until then
 //! its use is counted here. The queue, burst credit, and each key's most of the emergency pool are each worker's own.
+//!
+//! What is held, of which nothing is refilled, is divided: tokens that a worker takes along would never come back, and neither would
+//! lost books. Each worker has its part, as without a crew.
 
 use alloc::sync::Arc;
 
@@ -69,8 +72,12 @@ impl Allocator {
         }
         self.crew = Some(crew);
         for resource in &mut self.resources {
-            let workers = resource.lessees(crew.workers);
-            resource.budget.set_terms(|terms| Terms { workers, birth: crew.birth, ..*terms });
+            if resource.held {
+                // Its parts are of another size.
+                (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);
+            }
+            let Crew { workers, birth } = crew;
+            resource.budget.set_terms(|terms| Terms { workers, birth, ..*terms });
         }
     }
 
@@ -78,6 +85,11 @@ impl Allocator {
     #[must_use]
     pub const fn crew(&self) -> Option<Crew> {
         self.crew
+    }
+
+    /// What this worker has of a table, and whether only of what is held.
+    pub(super) fn part(&self) -> (Share, bool) {
+        self.crew.map_or((self.share, false), |crew| (Share::new(1, u64::from(crew.workers)), true))
     }
 
     /// Gives all leases back; to be called before a worker ends. Whoever ends without it takes along what it held.
@@ -90,7 +102,8 @@ impl Allocator {
         let ahead = self.ahead(asker, demand.resource);
         let hash = self.hash_of(asker.key);
         let Some(slot) = self.keys.slot_mut(asker.key, demand.resource) else { return };
-        let Some(resource) = self.resources.get_mut(usize::from(demand.resource)) else { return };
+        let resource = self.resources.get_mut(usize::from(demand.resource));
+        let Some(resource) = resource.filter(|resource| resource.budget.is_shared()) else { return };
         let cost = Amount::from_tokens(demand.cost);
         let (floor, highest) = resource.floors(asker);
         let [keep, plenty] = [floor, highest].map(|floor| Amount(floor.0.saturating_add(ahead.0)));
@@ -149,18 +162,14 @@ impl Allocator {
         let Some(draw) = self.draws.get(index) else { return false };
         let Some(slot) = self.keys.slot(asker.key, draw.resource) else { return false };
         let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { return false };
+        if !resource.budget.is_shared() {
+            return true;
+        }
         let shadow = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
         act(&mut resource.budget, draw, shadow, hash)
     }
 
     pub(super) fn hash_of(&self, key: u32) -> KeyHash {
         self.keys.entry(key).map_or(KeyHash::default(), |entry| entry.hash)
-    }
-}
-
-impl super::ResourceState {
-    /// Among how many workers leases are divided. What is held has no refill to make a lost lease good: nobody leases it.
-    pub(super) const fn lessees(&self, workers: u32) -> u32 {
-        if self.held { u32::MAX } else { workers }
     }
 }

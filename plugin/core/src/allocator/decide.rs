@@ -218,7 +218,7 @@ impl Allocator {
             let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { continue };
             if let Some(contract) = resource.contract(slot, asker.tier) {
                 let cost = Amount::from_tokens(draw.cost);
-                match hash {
+                match hash.filter(|_| resource.budget.is_shared()) {
                     // Who had to ask what it leaves tells at once what was used of it.
                     Some(hash) if resource.left_seen.is_some() => {
                         resource.budget.tell_contract(hash, contract, cost, now);
@@ -229,7 +229,7 @@ impl Allocator {
             }
             let budget = &mut resource.budget;
             let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
-            if self.crew.is_none() {
+            if !budget.is_shared() {
                 budget.debit(draw, shadow_id, now);
             }
             if draw.shadow > Amount::ZERO {

@@ -134,10 +134,10 @@ impl Allocator {
             floor,
             highest,
             contract,
-            left: contract.map_or(Amount(i64::MAX), |contract| match self.crew {
+            left: contract.map_or(Amount(i64::MAX), |contract| match resource.budget.is_shared() {
                 // Not asked while there is plenty: nobody is taken to be within it then.
-                Some(_) => resource.left_seen.unwrap_or(Amount(i64::MIN)),
-                None => slot.standard.left(contract, now),
+                true => resource.left_seen.unwrap_or(Amount(i64::MIN)),
+                false => slot.standard.left(contract, now),
             }),
         })
     }

@@ -7,7 +7,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use super::{Budget, EMERGENCY, ShadowId};
+use super::{Budget, EMERGENCY, Shadow, ShadowId};
 use crate::{
     allocator::{crew::CrewCells, decide::Draw, packed::Packed},
     lease::{Ask, Broker, Course, Lease, SharedBucket, Terms},
@@ -92,12 +92,33 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// Whether a bucket has been looked at lately.
+pub(super) fn is_known(shadow: &Shadow, now: Timestamp) -> bool {
+    shadow.at != UNSEEN && now.since(shadow.at) < SIGHT_NS
+}
+
 impl Budget {
     /// From now on the tokens are those of the books in a crew's cells.
     pub(in crate::allocator) fn share(&mut self, shared: Shared) {
         self.shared = Some(Box::new(shared));
         for shadow in &mut self.shadows {
             (shadow.level, shadow.at, shadow.refilling) = (0, UNSEEN, true);
+        }
+    }
+
+    /// Has a part of its own instead, full, or goes back to the books. Without a crew there is nothing but one's own.
+    pub(in crate::allocator) fn set_apart(&mut self, is_apart: bool, now: Timestamp) {
+        if is_apart && let Some(shared) = self.shared.take() {
+            self.apart = Some(shared);
+            for shadow in &mut self.shadows {
+                (shadow.level, shadow.at, shadow.refilling) = (0, now, false);
+                (shadow.rate, shadow.depth) = (Packed::ZERO, Packed::ZERO);
+            }
+            self.calendar.grow(self.shadows.len());
+            (self.reserved_depth, self.pool_rate) = (0, i128::from(self.capacity.0));
+            (self.pool_level, self.pool_at) = (i128::MAX >> 1, now);
+        } else if !is_apart && let Some(shared) = self.apart.take() {
+            self.share(*shared);
         }
     }
 
@@ -161,8 +182,7 @@ impl Budget {
     /// Brings what is known of a shadow bucket up to date.
     pub(in crate::allocator) fn look_at_shadow(&mut self, id: ShadowId, key: KeyHash, now: Timestamp) {
         let Some(shadow) = self.shadows.get(id as usize) else { return };
-        let is_known = shadow.at != UNSEEN && now.since(shadow.at) < SIGHT_NS;
-        if is_known || shadow.depth() == 0 {
+        if is_known(shadow, now) || shadow.depth() == 0 {
             return;
         }
         let level = self.with_bucket(id, key, |shared, bucket| shared.broker.level(bucket, now));

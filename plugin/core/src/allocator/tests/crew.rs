@@ -267,3 +267,34 @@ fn lost_books_begin_empty_for_who_has_seen_them() {
     let later = flood_all(&mut crew, "x", 200, after(SECOND * 7 / 10));
     assert!((35..=60).contains(&later), "half a second of refill: {later}");
 }
+
+#[test]
+fn what_is_held_is_divided_and_nobody_takes_along_more_than_its_part() {
+    let (mut crew, cells, table) = crew(4, |table| {
+        table.resources[0].held = true;
+        (table.resources[0].capacity, table.resources[0].burst) = (MicroRate(0), 12);
+        table.resources[0].safe_capacity = MicroRate(0);
+        table.tiers[1].floor_permille = 0;
+        table.keys.push(key("acme", 0, None, reservation(0.0, 4), 60));
+    });
+    assert_eq!(flood_all(&mut crew, "x", 12, start()), 8, "each has two beside what is reserved");
+    assert_eq!(flood(&mut crew[0], "acme", 9, start()), 1, "and one of that");
+    let Decision::Admit(Admission { receipt: Some(receipt), .. }) = ask(&mut crew[1], "acme", 1, start())
+    else {
+        panic!("refused")
+    };
+    cells.lose();
+    crew[3] = worker(100.0, 100, 4, Birth::Lost, &cells, after(SECOND));
+    crew[3].apply(&table.encode(), after(SECOND)).unwrap();
+    assert_eq!(flood(&mut crew[3], "x", 9, after(SECOND)), 2, "who comes in its place has the part anew");
+    assert!(crew[1].settle(receipt, &[], after(SECOND)));
+    assert!(admitted(&ask(&mut crew[1], "acme", 1, after(SECOND))), "it has come back");
+    // Shared again by a table in which it is refilled.
+    let mut rate = table;
+    (rate.epoch, rate.resources[0].held) = (2, false);
+    (rate.resources[0].capacity, rate.resources[0].burst) = (MicroRate::from_per_s(100.0), 100);
+    let now = after(3 * SECOND);
+    crew.iter_mut().for_each(|worker| assert_eq!(worker.apply(&rate.encode(), now), Ok(2)));
+    assert_eq!(flood_all(&mut crew, "x", 100, now), 96, "the first books there are");
+    assert_eq!(flood_all(&mut crew, "x", 100, after(7 * SECOND / 2)), 50);
+}
