@@ -17,7 +17,7 @@ mod steps;
 use alloc::{boxed::Box, vec::Vec};
 
 use self::shadow::Shadow;
-pub(super) use self::shared::Shared;
+pub(super) use self::{earliest::Keep, shared::Shared};
 use super::{calendar::Calendar, decide::Draw, packed::Packed};
 use crate::{
     table::MAX_TIERS,

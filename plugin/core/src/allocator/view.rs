@@ -57,8 +57,9 @@ impl View<'_> {
         Needs {
             shadow: self.shadow_id,
             cost: self.cost,
-            floor: Amount(self.floor.0.saturating_add(self.ahead.0)),
-            highest: Amount(self.highest.0.saturating_add(self.ahead.0)),
+            floor: self.floor,
+            highest: self.highest,
+            ahead: self.ahead,
             contract: self.contract,
             left: if self.resource.budget.is_shared() { Some(self.left) } else { None },
             borrows: self.asker.borrows,
