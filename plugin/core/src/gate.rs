@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{
     allocator::{
-        Allocator, Decision, Demand, Reason, Receipt, Refusal, Request, Source, TableState, Waiting,
+        Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, Source, TableState, Ticket,
     },
     attributes::Attributes,
     config::{Config, FailMode, Mode},
@@ -27,6 +27,8 @@ pub struct Verdict {
     pub receipt: Option<Receipt>,
     /// The answer to send instead of passing the request on.
     pub response: Option<Response>,
+    /// It is held back under this ticket, until [`Gate::release`] names it or the client has gone ([`Gate::cancel`]).
+    pub ticket: Option<Ticket>,
     /// A part of the key was missing.
     pub anonymous: bool,
 }
@@ -40,6 +42,10 @@ pub enum Label {
     Opportunistic,
     /// Admitted, at least in part from the emergency pool.
     Emergency,
+    /// Held back until tokens are there.
+    Waiting,
+    /// Admitted after it was held back.
+    Delayed,
     /// Admitted without a decision: no valid table, fail mode open.
     FailOpen,
     /// Refused: over the customer's own contract.
@@ -52,10 +58,12 @@ pub enum Label {
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Guaranteed,
         Self::Opportunistic,
         Self::Emergency,
+        Self::Waiting,
+        Self::Delayed,
         Self::FailOpen,
         Self::RefusedContract,
         Self::RefusedPool,
@@ -69,11 +77,19 @@ impl Label {
             Self::Guaranteed => "guaranteed",
             Self::Opportunistic => "opportunistic",
             Self::Emergency => "emergency",
+            Self::Waiting => "waiting",
+            Self::Delayed => "delayed",
             Self::FailOpen => "fail_open",
             Self::RefusedContract => "refused_contract",
             Self::RefusedPool => "refused_pool",
             Self::FailClosed => "fail_closed",
         }
+    }
+}
+
+impl Verdict {
+    const fn passed(label: Label, tier: u8, receipt: Option<Receipt>) -> Self {
+        Self { label, tier, receipt, response: None, ticket: None, anonymous: false }
     }
 }
 
@@ -126,8 +142,8 @@ impl Gate {
         &mut self.allocator
     }
 
-    /// Decides one request.
-    pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, now: Timestamp) -> Verdict {
+    /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
+    pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
         let keyed = rules::write_key(&self.config.key, attributes, &mut self.key);
         self.demands.clear();
         for (resource, rule) in (0..).zip(&self.config.resources) {
@@ -135,51 +151,75 @@ impl Gate {
             self.demands.push(Demand { resource, cost: rule.cost.cost(attributes), estimated });
         }
         let class = rules::class_of(self.config.class_header.as_deref(), attributes);
-        let request =
-            Request { key: &self.key, class, demands: &self.demands, may_wait: false, partial: false };
+        let may_wait = holds && class != Class::Deferrable;
+        let request = Request { key: &self.key, class, demands: &self.demands, may_wait, partial: false };
         let unguided = self.allocator.refresh(now) != TableState::Live;
-        let anonymous = !keyed;
-        let passed = |label, tier, receipt| Verdict { label, tier, receipt, response: None, anonymous };
-        match self.config.fail_mode {
+        let verdict = match self.config.fail_mode {
             FailMode::Open if unguided => {
                 let tier = self.allocator.count_undecided(&request, true, now);
-                passed(Label::FailOpen, tier, None)
+                Verdict::passed(Label::FailOpen, tier, None)
             }
             FailMode::Closed if unguided => {
                 let tier = self.allocator.count_undecided(&request, false, now);
                 let response = self.enforced(outcome::no_table(self.allocator.tier_name(tier)));
-                Verdict { response, ..passed(Label::FailClosed, tier, None) }
+                Verdict { response, ..Verdict::passed(Label::FailClosed, tier, None) }
             }
-            _ => match self.allocator.decide(&request, now) {
-                Decision::Admit(admission) => {
-                    let label = match admission.source {
-                        Source::Guaranteed => Label::Guaranteed,
-                        Source::Opportunistic => Label::Opportunistic,
-                        Source::Emergency => Label::Emergency,
-                    };
-                    passed(label, admission.tier, admission.receipt)
-                }
-                // Nobody is told to wait who did not say that it may; if one were, it is told to come again then.
-                Decision::Wait(Waiting { tier, ticket, expected_ns }) => {
-                    self.allocator.cancel(ticket);
-                    let retry_after_ns = Some(expected_ns);
-                    self.refused(
-                        Refusal { tier, resource: 0, reason: Reason::Pool, retry_after_ns },
-                        anonymous,
-                    )
-                }
-                Decision::Refuse(refusal) => self.refused(refusal, anonymous),
-            },
+            _ => {
+                let decision = self.allocator.decide(&request, now);
+                self.verdict(&decision)
+            }
+        };
+        Verdict { anonymous: !keyed, ..verdict }
+    }
+
+    /// The next request held back that is decided now, by its ticket; to be called until there is none, whenever
+    /// [`Gate::next_release_ns`] says.
+    pub fn release(&mut self, now: Timestamp) -> Option<(Ticket, Verdict)> {
+        let (ticket, decision) = self.allocator.release(now)?;
+        let mut verdict = self.verdict(&decision);
+        if matches!(decision, Decision::Admit(_)) {
+            verdict.label = Label::Delayed;
+        }
+        Some((ticket, verdict))
+    }
+
+    /// Nanoseconds until [`Gate::release`] may have something; `None` when nobody is held back.
+    pub fn next_release_ns(&mut self, now: Timestamp) -> Option<u64> {
+        self.allocator.next_release_ns(now)
+    }
+
+    /// The client of a request held back has gone. False when it is not held back any more.
+    pub fn cancel(&mut self, ticket: Ticket) -> bool {
+        self.allocator.cancel(ticket)
+    }
+
+    fn verdict(&self, decision: &Decision) -> Verdict {
+        match decision {
+            Decision::Admit(admission) => {
+                let label = match admission.source {
+                    Source::Guaranteed => Label::Guaranteed,
+                    Source::Opportunistic => Label::Opportunistic,
+                    Source::Emergency => Label::Emergency,
+                };
+                Verdict::passed(label, admission.tier, admission.receipt)
+            }
+            // Shadow mode lets it pass at once; its place in the queue is kept, so that the others are judged as if it
+            // had waited.
+            Decision::Wait(waiting) => {
+                let ticket = (self.config.mode == Mode::Enforce).then_some(waiting.ticket);
+                Verdict { ticket, ..Verdict::passed(Label::Waiting, waiting.tier, None) }
+            }
+            Decision::Refuse(refusal) => self.refused(refusal),
         }
     }
 
-    fn refused(&self, refusal: Refusal, anonymous: bool) -> Verdict {
+    fn refused(&self, refusal: &Refusal) -> Verdict {
         let label = match refusal.reason {
             Reason::Contract => Label::RefusedContract,
             Reason::Pool | Reason::Malformed => Label::RefusedPool,
         };
-        let response = self.enforced(outcome::refused(&refusal, &self.allocator));
-        Verdict { label, tier: refusal.tier, receipt: None, response, anonymous }
+        let response = self.enforced(outcome::refused(refusal, &self.allocator));
+        Verdict { response, ..Verdict::passed(label, refusal.tier, None) }
     }
 
     /// Settles an admitted request by its response. Without the header the estimate stands.

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `root` | one per plugin configuration: configure, tick, stream callbacks |
 //! | `request` | one per request: decide, settle |
+//! | `held` | requests held back until tokens are there |
 //! | `state` | what the VM keeps of a plugin across requests and configuration updates |
 //! | `crew` | the workers that serve, and which of them leads |
 //! | `shared` | tables in shared data, for those that do not lead |
@@ -20,6 +21,7 @@
 mod courier;
 mod crew;
 mod frame;
+mod held;
 mod host;
 mod link;
 mod metrics;
