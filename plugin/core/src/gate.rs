@@ -31,6 +31,10 @@ pub struct Verdict {
     pub ticket: Option<Ticket>,
     /// A part of the key was missing.
     pub anonymous: bool,
+    /// Index of the rule that matched.
+    pub rule: Option<usize>,
+    /// Whether it bites.
+    pub mode: Mode,
 }
 
 /// A decision in one word.
@@ -46,6 +50,8 @@ pub enum Label {
     Waiting,
     /// Admitted after it was held back.
     Delayed,
+    /// Not limited, as a rule says.
+    Skipped,
     /// Admitted without a decision: no valid table, fail mode open.
     FailOpen,
     /// Refused: over the customer's own contract.
@@ -58,12 +64,13 @@ pub enum Label {
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Guaranteed,
         Self::Opportunistic,
         Self::Emergency,
         Self::Waiting,
         Self::Delayed,
+        Self::Skipped,
         Self::FailOpen,
         Self::RefusedContract,
         Self::RefusedPool,
@@ -79,6 +86,7 @@ impl Label {
             Self::Emergency => "emergency",
             Self::Waiting => "waiting",
             Self::Delayed => "delayed",
+            Self::Skipped => "skipped",
             Self::FailOpen => "fail_open",
             Self::RefusedContract => "refused_contract",
             Self::RefusedPool => "refused_pool",
@@ -89,7 +97,16 @@ impl Label {
 
 impl Verdict {
     const fn passed(label: Label, tier: u8, receipt: Option<Receipt>) -> Self {
-        Self { label, tier, receipt, response: None, ticket: None, anonymous: false }
+        Self {
+            label,
+            tier,
+            receipt,
+            response: None,
+            ticket: None,
+            anonymous: false,
+            rule: None,
+            mode: Mode::Shadow,
+        }
     }
 }
 
@@ -144,13 +161,25 @@ impl Gate {
 
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
-        let keyed = rules::write_key(&self.config.key, attributes, &mut self.key);
-        self.demands.clear();
-        for (resource, rule) in (0..).zip(&self.config.resources) {
-            let estimated = rule.settle_header.is_some();
-            self.demands.push(Demand { resource, cost: rule.cost.cost(attributes), estimated });
+        let matching = self.config.rules.iter().position(|rule| rule.matcher.matches(attributes));
+        let rule = matching.and_then(|index| self.config.rules.get(index));
+        if rule.is_some_and(|rule| rule.skip) {
+            return Verdict {
+                rule: matching,
+                ..Verdict::passed(Label::Skipped, self.allocator.default_tier(), None)
+            };
         }
-        let class = rules::class_of(self.config.class_header.as_deref(), attributes);
+        let parts = rule.and_then(|rule| rule.key.as_ref()).unwrap_or(&self.config.key);
+        let keyed = rules::write_key(parts, attributes, &mut self.key);
+        self.demands.clear();
+        for (index, resource) in (0..).zip(&self.config.resources) {
+            let special = rule.and_then(|rule| rule.costs.get(usize::from(index))?.as_ref());
+            let cost = special.unwrap_or(&resource.cost).cost(attributes);
+            self.demands.push(Demand { resource: index, cost, estimated: resource.settle_header.is_some() });
+        }
+        let class = rule.and_then(|rule| rule.class.as_ref()).or(self.config.class.as_ref());
+        let class = class.map_or(Class::Standard, |class| class.class(attributes));
+        let mode = rule.and_then(|rule| rule.mode).unwrap_or(self.config.mode);
         let may_wait = holds && class != Class::Deferrable;
         let request = Request { key: &self.key, class, demands: &self.demands, may_wait, partial: false };
         let unguided = self.allocator.refresh(now) != TableState::Live;
@@ -161,15 +190,27 @@ impl Gate {
             }
             FailMode::Closed if unguided => {
                 let tier = self.allocator.count_undecided(&request, false, now);
-                let response = self.enforced(outcome::no_table(self.allocator.tier_name(tier)));
-                Verdict { response, ..Verdict::passed(Label::FailClosed, tier, None) }
+                let response = outcome::no_table(self.allocator.tier_name(tier));
+                Verdict { response: Some(response), ..Verdict::passed(Label::FailClosed, tier, None) }
             }
             _ => {
                 let decision = self.allocator.decide(&request, now);
                 self.verdict(&decision)
             }
         };
-        Verdict { anonymous: !keyed, ..verdict }
+        self.enforced(Verdict { anonymous: !keyed, rule: matching, mode, ..verdict })
+    }
+
+    /// What is left of a verdict where it does not bite: shadow mode lets everything pass, and at once. Whoever would wait
+    /// keeps its place in the queue, so that the others are judged as if it had.
+    fn enforced(&self, verdict: Verdict) -> Verdict {
+        let tier = self.allocator.tier_name(verdict.tier);
+        let is_shadow =
+            verdict.mode == Mode::Shadow || self.config.shadow_tiers.iter().any(|name| name == tier);
+        if is_shadow {
+            return Verdict { mode: Mode::Shadow, response: None, ticket: None, ..verdict };
+        }
+        verdict
     }
 
     /// The next request held back that is decided now, by its ticket; to be called until there is none, whenever
@@ -180,7 +221,7 @@ impl Gate {
         if matches!(decision, Decision::Admit(_)) {
             verdict.label = Label::Delayed;
         }
-        Some((ticket, verdict))
+        Some((ticket, Verdict { mode: Mode::Enforce, ..verdict }))
     }
 
     /// Nanoseconds until [`Gate::release`] may have something; `None` when nobody is held back.
@@ -203,10 +244,8 @@ impl Gate {
                 };
                 Verdict::passed(label, admission.tier, admission.receipt)
             }
-            // Shadow mode lets it pass at once; its place in the queue is kept, so that the others are judged as if it
-            // had waited.
             Decision::Wait(waiting) => {
-                let ticket = (self.config.mode == Mode::Enforce).then_some(waiting.ticket);
+                let ticket = Some(waiting.ticket);
                 Verdict { ticket, ..Verdict::passed(Label::Waiting, waiting.tier, None) }
             }
             Decision::Refuse(refusal) => self.refused(refusal),
@@ -218,7 +257,7 @@ impl Gate {
             Reason::Contract => Label::RefusedContract,
             Reason::Pool | Reason::Malformed => Label::RefusedPool,
         };
-        let response = self.enforced(outcome::refused(refusal, &self.allocator));
+        let response = Some(outcome::refused(refusal, &self.allocator));
         Verdict { response, ..Verdict::passed(label, refusal.tier, None) }
     }
 
@@ -238,10 +277,6 @@ impl Gate {
     #[must_use]
     pub fn resource_names(&self) -> Vec<String> {
         self.config.resources.iter().map(|rule| rule.name.clone()).collect()
-    }
-
-    fn enforced(&self, response: Response) -> Option<Response> {
-        (self.config.mode == Mode::Enforce).then_some(response)
     }
 }
 

@@ -26,6 +26,10 @@ impl Attributes for Headers {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.0.as_slice().header(name)
     }
+
+    fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
+        hostcalls::get_property(names.to_vec()).ok().flatten()
+    }
 }
 
 /// Envoy's wall clock.

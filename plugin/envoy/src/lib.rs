@@ -14,6 +14,7 @@
 //! | `link` | the leader's sync stream to the forecaster |
 //! | `frame` | the protobuf frame of that stream |
 //! | `host` | hostcalls that cannot panic |
+//! | `rule_use` | how often each rule matched, and which never does |
 //! | `metrics` | Envoy counters and gauges |
 
 #![allow(missing_docs, reason = "the SDK's main! exports an entry point without documentation")]
@@ -27,6 +28,7 @@ mod link;
 mod metrics;
 mod request;
 mod root;
+mod rule_use;
 mod shared;
 mod state;
 

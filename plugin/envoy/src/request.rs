@@ -36,10 +36,11 @@ impl Request {
         }
         let now = host::now();
         let mut state = self.state.try_borrow_mut().ok()?;
-        let State { gate, metrics, held, .. } = &mut *state;
+        let State { gate, metrics, held, rules, .. } = &mut *state;
         let verdict = gate.admit(&headers, true, now);
         let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
-        metrics.count_decision(verdict.label, verdict.tier, gate.config().mode, name);
+        metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
+        rules.count(verdict.rule);
         if verdict.anonymous {
             metrics.add("tidegate_key_missing_total", 1);
         }

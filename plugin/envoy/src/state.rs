@@ -20,6 +20,7 @@ use crate::{
     host,
     link::Link,
     metrics::Metrics,
+    rule_use::RuleUse,
     shared::{self, Notice},
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) link: Link,
     pub(crate) metrics: Metrics,
     pub(crate) held: Held,
+    pub(crate) rules: RuleUse,
     /// Length of a tick.
     tick_ms: u64,
     plugin: String,
@@ -71,6 +73,7 @@ impl State {
             link: Link::default(),
             metrics: Metrics::default(),
             held: Held::default(),
+            rules: RuleUse::default(),
             tick_ms: 0,
             plugin: plugin.to_owned(),
             configured: false,
@@ -96,6 +99,7 @@ impl State {
             self.gate = Gate::new(config, now);
         }
         self.metrics.forget_tiers();
+        self.rules = RuleUse::new(&self.gate.config().rules);
         self.configured = true;
     }
 
@@ -119,7 +123,7 @@ impl State {
             // Shadow mode did not pause it.
             let Some(stream) = held.take(ticket) else { continue };
             let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
-            metrics.count_decision(verdict.label, verdict.tier, gate.config().mode, name);
+            metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
             metrics.observe("tidegate_delay_ms", stream.held_ms(now.millis()));
             let tier = name(verdict.tier);
             released.push((stream, verdict, tier));
@@ -232,6 +236,7 @@ impl State {
         self.metrics.set("tidegate_table_stale", u64::from(stale));
         self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
         self.metrics.set("tidegate_keys", keys as u64);
+        self.rules.publish(&mut self.metrics);
         self.metrics.set("tidegate_held", self.held.len() as u64);
         if self.crew.is_leader() {
             self.metrics.set("tidegate_connected", u64::from(self.link.is_welcomed()));
