@@ -292,6 +292,12 @@ impl Allocator {
         self.policy.state
     }
 
+    /// Index of the tier of keys that no table names.
+    #[must_use]
+    pub const fn default_tier(&self) -> u8 {
+        self.policy.default_tier
+    }
+
     /// Name of the tier with this index, as decisions give it.
     #[must_use]
     pub fn tier_name(&self, tier: u8) -> &str {

@@ -13,6 +13,7 @@ mod demo;
 mod enforcement;
 mod envoy_restart;
 mod example;
+mod held_back;
 mod partition;
 mod rig;
 mod settle;
