@@ -122,13 +122,24 @@ impl Allocator {
             let is_clear = named & bit == 0 && !(asker.partial && demands.len() != 1);
             named |= bit;
             self.look(asker, demand, now);
-            let quote = if is_clear { self.quote(asker, demand, now) } else { Err(MALFORMED) };
+            let quote = if is_clear {
+                self.room_for(demand, now).and_then(|()| self.quote(asker, demand, now))
+            } else {
+                Err(MALFORMED)
+            };
             match quote {
                 Ok(draw) => self.draws.push(draw),
                 Err(shortage) => short = Some(later(short, (demand.resource, shortage))),
             }
         }
         short.map_or(Ok(()), Err)
+    }
+
+    /// What is held comes back by its receipt: without one nobody could give it back.
+    fn room_for(&self, demand: &Demand, now: Timestamp) -> Result<(), Shortage> {
+        let resource = self.resources.get(usize::from(demand.resource)).filter(|resource| resource.held);
+        let Some(nanos) = resource.and_then(|_| self.receipts.full_for(now)) else { return Ok(()) };
+        Err(Shortage { reason: Reason::Pool, retry_after_ns: Some(nanos), can_wait: false })
     }
 
     /// What `demand` would take of its resource, without taking it.
@@ -139,12 +150,6 @@ impl Allocator {
         let View { resource, slot, cost, shadow, rest, floor, highest, ahead, left, .. } = view;
         let keep_most = Amount(highest.0.saturating_add(ahead.0));
         let within_contract = left >= cost;
-        // What is held comes back by its receipt: without one nobody could give it back.
-        if resource.held
-            && let Some(nanos) = self.receipts.full_for(now)
-        {
-            return Err(Shortage { reason: Reason::Pool, retry_after_ns: Some(nanos), can_wait: false });
-        }
         let draw = Draw {
             resource: demand.resource,
             cost: demand.cost,

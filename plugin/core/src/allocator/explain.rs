@@ -86,8 +86,12 @@ impl Allocator {
         let all = |resource| Demand { resource, cost: u64::MAX, estimated: false };
         (0..self.resources.len() as u8).for_each(|resource| self.look(&asker, &all(resource), now));
         let mut resources = Vec::with_capacity(self.resources.len());
-        for (index, resource) in (0..).zip(&self.resources) {
+        let turn = self.policy.turn;
+        for (index, resource) in (0..).zip(&mut self.resources) {
             let Some(slot) = self.keys.slot(found, index) else { continue };
+            if slot.own_shadow().is_none() {
+                resource.budget.roll(u32::from(asker.tier), turn, now);
+            }
             let ahead = self.waiting.kept(index, asker.rank);
             resources.push(resource.explain(slot, &asker, ahead, now));
         }
