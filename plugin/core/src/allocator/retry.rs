@@ -1,4 +1,5 @@
-//! The earliest time at which a refused request would be admitted if nobody else asked.
+//! The earliest time at which a refused request would be admitted if nobody else asked; while others wait with the same or
+//! a better priority, when they are through if the pool pays for them.
 //!
 //! Exact within the current step while few reservations are filling up (see `budget/earliest`), to the millisecond or two
 //! in which it is noticed that one is full; else a time at which it certainly is. Never too early. Burst credit, whose
