@@ -35,6 +35,7 @@ pub(crate) struct Supplied<'a> {
     /// Capacity times seconds, until `paid_until`.
     paid: f64,
     paid_until: Timestamp,
+    began: Timestamp,
 }
 
 impl<'a> Supplied<'a> {
@@ -59,6 +60,7 @@ impl<'a> Supplied<'a> {
             wanted_per_s: VecDeque::new(),
             paid: 0.0,
             paid_until: now,
+            began: now,
         }
     }
 
@@ -140,9 +142,9 @@ impl Limiter for Supplied<'_> {
         Ok(next.min(Timestamp::from_millis(closed_ms + self.step_ms)))
     }
 
-    fn capacity_hours(&mut self, now: Timestamp) -> Option<f64> {
+    fn mean_capacity_per_s(&mut self, now: Timestamp) -> Option<f64> {
         self.pay(now);
-        Some(self.paid / 3600.0)
+        Some(self.paid * 1e9 / now.since(self.began).max(1) as f64)
     }
 }
 
@@ -201,17 +203,17 @@ mod tests {
                 supplied.decide(&arrival, "key", now);
             }
         }
-        let hours = supplied.capacity_hours(Timestamp::from_millis(40 * 60_000)).unwrap();
+        let mean_per_s = supplied.mean_capacity_per_s(Timestamp::from_millis(40 * 60_000)).unwrap();
         drop(supplied);
-        (sizes.into_inner(), hours)
+        (sizes.into_inner(), mean_per_s)
     }
 
     #[test]
     fn what_is_ordered_when_it_is_short_comes_a_lead_time_later_and_goes_when_it_was_idle_for_a_while() {
-        let (sizes, hours) = sizes(&|_| None);
+        let (sizes, mean_per_s) = sizes(&|_| None);
         assert_eq!(sizes, [(14, 30.0, 60), (25, 10.0, 20)]);
-        let expected = (40.0 * 10.0 + 11.0 * 20.0) / 60.0;
-        assert!((hours - expected).abs() < 1e-6, "{hours} instead of {expected}");
+        let expected = (40.0 * 10.0 + 11.0 * 20.0) / 40.0;
+        assert!((mean_per_s - expected).abs() < 1e-6, "{mean_per_s} instead of {expected}");
     }
 
     #[test]
