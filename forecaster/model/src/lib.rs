@@ -5,12 +5,22 @@
 //!
 //! A model is one file and one line in [`MODELS`].
 
+mod autoregression;
+mod bank;
+mod ets;
 mod forecast;
-mod quantile;
+mod history;
+mod linear;
+mod member;
 mod registry;
-mod ring;
+mod seasonal;
 mod seasonal_naive;
+mod smoothing;
+mod snapshot;
+mod window;
 
-pub use forecast::{LEVELS, Model, Settings, StepForecast};
-pub use registry::{Entry, MODELS, find};
-pub use seasonal_naive::SeasonalNaive;
+pub use forecast::{LEVELS, Model, Settings, StepForecast, refit_is_due};
+pub use history::History;
+pub use member::Member;
+pub use registry::{Entry, MODELS, Restored, find};
+pub use snapshot::SnapshotError;
