@@ -97,7 +97,7 @@ fn quoted(id: &str) -> String {
 }
 
 /// Reads forecasts of other tools for the same windows: `unique_id,ds,cutoff,model,mean,lo-80,hi-80,lo-95,hi-95` and,
-/// if known, `median`, where `ds` and `cutoff` are written as in the series' file.
+/// if known, `median`, where bounds that are missing or infinite are taken for the mean, and `ds` and `cutoff` are written as in the series' file.
 ///
 /// # Errors
 /// Names the line and column that make no sense, or a window that was not planned.
@@ -140,9 +140,13 @@ pub fn read_rows(
         let &(series, step) = stamps.get(&(id, text("ds")?.to_owned())).ok_or_else(|| unknown("ds"))?;
         let &cutoff = cutoffs.get(&(id, text("cutoff")?.to_owned())).ok_or_else(|| unknown("cutoff"))?;
         let mean = number("mean")?;
-        let median = if place("median").is_some() { number("median")? } else { mean };
-        let quantiles: [f64; LEVELS.len()] =
-            [number("lo-95")?, number("lo-80")?, median, number("hi-80")?, number("hi-95")?];
+        let or_mean = |name: &str| match place(name).and_then(|at| row.get(at)) {
+            None | Some("" | "inf" | "-inf") => Ok(mean),
+            Some(_) => number(name),
+        };
+        let quantiles = ["lo-95", "lo-80", "median", "hi-80", "hi-95"].map(or_mean);
+        let [lo_95, lo_80, median, hi_80, hi_95] = quantiles;
+        let quantiles: [f64; LEVELS.len()] = [lo_95?, lo_80?, median?, hi_80?, hi_95?];
         if !outcomes.iter().any(|outcome| outcome.model == model) {
             let series = frame.series.iter().map(|one| empty(plan, one)).collect();
             outcomes.push(Outcome { model: model.to_owned(), series, ..Outcome::default() });

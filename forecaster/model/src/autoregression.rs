@@ -157,6 +157,10 @@ impl Member for Autoregression {
         Self(Lags::new(settings, false))
     }
 
+    fn is_ready(&self) -> bool {
+        !self.0.coefficients.is_empty()
+    }
+
     fn observe(&mut self, _past: &History) {}
 
     fn path(&self, past: &History, ahead: &mut [f64]) {
@@ -171,6 +175,10 @@ impl Member for Autoregression {
 impl Member for LogAutoregression {
     fn new(settings: &Settings) -> Self {
         Self(Lags::new(settings, true))
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.0.coefficients.is_empty()
     }
 
     fn observe(&mut self, _past: &History) {}

@@ -30,6 +30,9 @@ const FURTHEST: u64 = 1 << 16;
 const LARGEST: f64 = 1e18;
 /// Points and quantiles stay below so many times the largest value seen.
 const CEILING: f64 = 2.0;
+/// What is learned at one distance counts so much at the next one, and so on, down to the least share.
+const NEIGHBOUR: f32 = 0.5;
+const LEAST_SHARE: f32 = 0.01;
 
 /// Several methods, combined.
 pub(crate) struct Bank {
@@ -58,12 +61,13 @@ struct Place {
 
 impl Bank {
     pub(crate) fn new(recipes: &[Recipe], settings: &Settings) -> Self {
+        let priors: Vec<f32> = recipes.iter().map(|recipe| recipe.prior).collect();
         let capacity = settings.history.max(settings.longest_season() + 1).max(FILLED);
         Self {
             members: recipes.iter().map(|recipe| (recipe.make)(settings)).collect(),
             state: State {
                 leads: lead::grid(settings.horizon)
-                    .map(|ahead| Lead::new(ahead, recipes.len(), settings))
+                    .map(|ahead| Lead::new(ahead, &priors, settings))
                     .collect(),
                 settings: settings.clone(),
                 history: History::new(capacity),
@@ -105,20 +109,19 @@ impl Bank {
         }
     }
 
-    /// The members' points for each of the next `steps` steps.
+    /// The members' points for each of the next `steps` steps; NaN of those that are not ready.
     fn points(&self, steps: usize) -> Vec<Vec<f64>> {
         let mut rows = vec![Vec::with_capacity(self.members.len()); steps];
         let mut path = vec![0.0; steps];
         let most = self.state.largest * CEILING;
+        let asked_alone = self.members.len() == 1;
         for member in &self.members {
             path.fill(f64::NAN);
-            member.path(&self.state.history, &mut path);
+            if asked_alone || member.is_ready() {
+                member.path(&self.state.history, &mut path);
+            }
             for (row, &value) in rows.iter_mut().zip(&path) {
-                row.push(if value.is_finite() {
-                    value.clamp(0.0, most)
-                } else {
-                    self.state.history.newest()
-                });
+                row.push(if value.is_finite() { value.clamp(0.0, most) } else { f64::NAN });
             }
         }
         rows
@@ -140,7 +143,10 @@ impl Bank {
 
     fn combined(&self, points: &[f64], ahead: usize) -> f64 {
         let place = self.place(ahead);
-        let by = |lead: usize| self.state.leads.get(lead).map_or(0.0, |lead| lead.mix().combine(points));
+        let newest = self.state.history.newest();
+        let by = |lead: usize| {
+            self.state.leads.get(lead).and_then(|lead| lead.mix().combine(points)).unwrap_or(newest)
+        };
         if place.share > 0.0 {
             by(place.from) * (1.0 - place.share) + by(place.to) * place.share
         } else {
@@ -162,7 +168,7 @@ impl Bank {
     fn step_forecast(&self, points: &[f64], ahead: usize) -> StepForecast {
         let place = self.place(ahead);
         let mean = self.combined(points, ahead);
-        let unit = self.state.scale.of(mean);
+        let unit = self.state.scale.of(mean, ahead);
         let most = self.state.largest * CEILING;
         let mut least = 0.0_f64;
         let quantiles = self.offsets(&place).map(|offset| {
@@ -184,8 +190,12 @@ impl Bank {
             let ahead = lead.ahead();
             let Some(points) = points.get(ahead - 1) else { continue };
             let forecast = self.step_forecast(points, ahead);
-            let issued =
-                Issued::new(step + ahead as u64, points, &forecast, self.state.scale.of(forecast.mean));
+            let issued = Issued::new(
+                step + ahead as u64,
+                points,
+                &forecast,
+                self.state.scale.of(forecast.mean, ahead),
+            );
             if let Some(lead) = self.state.leads.get_mut(index) {
                 lead.push(issued);
             }
@@ -193,10 +203,19 @@ impl Bank {
     }
 
     fn settle(&mut self, step: u64, value: f64) {
-        for (index, lead) in self.state.leads.iter_mut().enumerate() {
-            let Some(issued) = lead.settle(step, value) else { continue };
+        for index in 0..self.state.leads.len() {
+            let Some(issued) = self.state.leads.get_mut(index).and_then(|lead| lead.settle(step, value))
+            else {
+                continue;
+            };
             if index == 0 {
                 self.state.scale.learn(value, issued.mean());
+            }
+            for (other, lead) in self.state.leads.iter_mut().enumerate() {
+                let share = NEIGHBOUR.powi(other.abs_diff(index) as i32);
+                if share > LEAST_SHARE {
+                    lead.weigh(&issued, value, share);
+                }
             }
         }
     }

@@ -5,18 +5,24 @@
 //!
 //! A model is one file and one line in [`MODELS`].
 
+mod arima;
 mod autoregression;
 mod bank;
 mod ets;
 mod forecast;
+mod fourier;
 mod history;
 mod linear;
 mod member;
+mod mstl;
+mod prophet;
 mod registry;
 mod seasonal;
 mod seasonal_naive;
 mod smoothing;
 mod snapshot;
+mod theta;
+mod tsb;
 mod window;
 
 pub use forecast::{LEVELS, Model, Settings, StepForecast, refit_is_due};

@@ -18,6 +18,11 @@ pub trait Member: Send + Sync + Serialize + DeserializeOwned + 'static {
     /// Fills in the forecasts of the steps after the newest value of `past`, which has at least one.
     fn path(&self, past: &History, ahead: &mut [f64]);
 
+    /// Whether its forecasts mean anything yet; until then it has no weight, and no say in a bank.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// Fits parameters to `past`; methods without any have nothing to do.
     fn refit(&mut self, past: &History) {
         let _ = past;
@@ -28,6 +33,7 @@ pub trait Member: Send + Sync + Serialize + DeserializeOwned + 'static {
 pub(crate) trait AnyMember: Send + Sync {
     fn observe(&mut self, past: &History);
     fn path(&self, past: &History, ahead: &mut [f64]);
+    fn is_ready(&self) -> bool;
     fn refit(&mut self, past: &History);
     fn save(&self) -> Vec<u8>;
 }
@@ -39,6 +45,10 @@ impl<T: Member> AnyMember for T {
 
     fn path(&self, past: &History, ahead: &mut [f64]) {
         Member::path(self, past, ahead);
+    }
+
+    fn is_ready(&self) -> bool {
+        Member::is_ready(self)
     }
 
     fn refit(&mut self, past: &History) {
@@ -54,13 +64,15 @@ impl<T: Member> AnyMember for T {
 /// How a bank makes and restores one of its members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recipe {
+    /// Its weight before anything is known, relative to the others.
+    pub(crate) prior: f32,
     pub(crate) make: fn(&Settings) -> Box<dyn AnyMember>,
     pub(crate) load: fn(&[u8]) -> Option<Box<dyn AnyMember>>,
 }
 
 impl Recipe {
-    pub(crate) const fn of<T: Member>() -> Self {
-        Self { make: |settings| Box::new(T::new(settings)), load: load::<T> }
+    pub(crate) const fn of<T: Member>(prior: f32) -> Self {
+        Self { prior, make: |settings| Box::new(T::new(settings)), load: load::<T> }
     }
 }
 

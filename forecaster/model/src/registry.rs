@@ -1,13 +1,18 @@
 //! The models there are. Configuration, command line, documentation, backtests and tests iterate this list.
 
 use crate::{
+    arima::Arima,
     autoregression::{Autoregression, LogAutoregression},
     bank::Bank,
     ets::{DampedTrend, HoltWinters, HoltWintersLog, SimpleSmoothing},
     forecast::{Model, Settings},
     member::{Member, Recipe},
+    mstl::Mstl,
+    prophet::Prophet,
     seasonal_naive::SeasonalNaive,
     snapshot::SnapshotError,
+    theta::Theta,
+    tsb::{Croston, Tsb},
     window::{WindowAverage, WindowMedian},
 };
 
@@ -31,15 +36,33 @@ pub struct Entry {
 
 /// Every model, one line each.
 pub const MODELS: &[Entry] = &[
-    model::<SeasonalNaive>("seasonal-naive", "as one season ago, with the quantiles of its recent errors"),
-    model::<WindowAverage>("window-average", "the mean of the last values"),
-    model::<WindowMedian>("window-median", "the median of the last values"),
-    model::<SimpleSmoothing>("ses", "simple exponential smoothing"),
-    model::<DampedTrend>("holt-damped", "Holt's exponential smoothing with a damped trend"),
-    model::<HoltWinters>("holt-winters", "exponential smoothing with several additive seasons"),
-    model::<HoltWintersLog>("holt-winters-log", "exponential smoothing with several seasons that multiply"),
-    model::<Autoregression>("autoregression", "ridge regression on newest values and those a season ago"),
-    model::<LogAutoregression>("autoregression-log", "the same on logarithms"),
+    model::<SeasonalNaive>(
+        "seasonal-naive",
+        1.0,
+        "as one season ago, with the quantiles of its recent errors",
+    ),
+    model::<WindowAverage>("window-average", 0.5, "the mean of the last values"),
+    model::<WindowMedian>("window-median", 1.0, "the median of the last values"),
+    model::<SimpleSmoothing>("ses", 0.4, "simple exponential smoothing"),
+    model::<DampedTrend>("holt-damped", 0.3, "Holt's exponential smoothing with a damped trend"),
+    model::<HoltWinters>("holt-winters", 1.0, "exponential smoothing with several additive seasons"),
+    model::<HoltWintersLog>(
+        "holt-winters-log",
+        1.0,
+        "exponential smoothing with several seasons that multiply",
+    ),
+    model::<Autoregression>(
+        "autoregression",
+        2.0,
+        "ridge regression on newest values and those a season ago",
+    ),
+    model::<LogAutoregression>("autoregression-log", 3.0, "the same on logarithms"),
+    model::<Theta>("theta", 1.0, "seasonally adjusted smoothing with half the slope"),
+    model::<Mstl>("mstl", 1.0, "several seasons by local regression, the rest by smoothing"),
+    model::<Arima>("arima", 1.5, "low-order ARIMA around Fourier terms"),
+    model::<Prophet>("prophet", 1.0, "a trend with bends and waves of the seasons"),
+    model::<Croston>("croston", 0.2, "intermittent demand: size over interval"),
+    model::<Tsb>("tsb", 0.2, "intermittent demand: size times likelihood"),
     AUTO,
 ];
 
@@ -62,13 +85,13 @@ fn recipes() -> Vec<Recipe> {
 }
 
 /// One method in a bank of its own.
-const fn model<T: Member>(name: &'static str, summary: &'static str) -> Entry {
+const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static str) -> Entry {
     Entry {
         name,
         summary,
-        build: |settings| Box::new(Bank::new(&[Recipe::of::<T>()], settings)),
-        restore: |bytes| Ok(Box::new(Bank::restore(&[Recipe::of::<T>()], bytes)?)),
-        recipe: Some(Recipe::of::<T>()),
+        build: |settings| Box::new(Bank::new(&[Recipe::of::<T>(1.0)], settings)),
+        restore: |bytes| Ok(Box::new(Bank::restore(&[Recipe::of::<T>(1.0)], bytes)?)),
+        recipe: Some(Recipe::of::<T>(prior)),
     }
 }
 

@@ -128,20 +128,30 @@ impl Smoothing {
     }
 
     pub(crate) fn observe(&mut self, past: &History) {
-        let value = self.scaled(past.newest());
+        self.learn(past.last_step(), past.newest());
+    }
+
+    /// Learns one value; gives how far it was from what was expected.
+    pub(crate) fn learn(&mut self, step: u64, value: f64) -> f64 {
+        let value = self.scaled(value);
         if !self.state.begun {
             self.state.level = value;
             self.state.begun = true;
-            return;
+            return 0.0;
         }
         let parameters = self.parameters;
-        self.state.update(&parameters, past.last_step(), value);
+        self.state.update(&parameters, step, value)
     }
 
     pub(crate) fn path(&self, past: &History, ahead: &mut [f64]) {
+        self.continue_from(past.last_step(), ahead);
+    }
+
+    /// Fills in the forecasts of the steps after `last`.
+    pub(crate) fn continue_from(&self, last: u64, ahead: &mut [f64]) {
         let Parameters { damping, correlation, .. } = self.parameters;
         let (mut reach, mut damped, mut fade) = (0.0, 1.0, 1.0);
-        for (value, step) in ahead.iter_mut().zip(past.last_step() + 1..) {
+        for (value, step) in ahead.iter_mut().zip(last + 1..) {
             damped *= damping;
             reach += damped;
             fade *= correlation;
@@ -156,9 +166,13 @@ impl Smoothing {
             return;
         }
         let values = past.to_vec().split_off(past.len() - kept);
-        let first = past.last_step() + 1 - kept as u64;
+        self.fit(&values, past.last_step() + 1 - kept as u64);
+    }
+
+    /// Fits parameters to values, the first of which is of step `first`, and goes through them.
+    pub(crate) fn fit(&mut self, values: &[f64], first: u64) {
         if self.family.multiplies {
-            let mean = values.iter().sum::<f64>() / kept as f64;
+            let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
             self.offset = Some((0.03 * mean).max(1e-9));
         }
         let own: Vec<f64> = values.iter().map(|&value| self.scaled(value)).collect();

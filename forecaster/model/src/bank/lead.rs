@@ -41,11 +41,11 @@ pub(super) fn grid(horizon: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Lead {
-    pub(super) fn new(ahead: usize, members: usize, settings: &Settings) -> Self {
+    pub(super) fn new(ahead: usize, priors: &[f32], settings: &Settings) -> Self {
         Self {
             ahead,
             every: (ahead / ISSUED_AT_ONCE).max(1),
-            mix: Mix::new(members),
+            mix: Mix::new(priors),
             errors: Errors::new(settings),
             waiting: VecDeque::new(),
         }
@@ -83,11 +83,17 @@ impl Lead {
         let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
         let unit = f64::from(issued.unit);
         if unit > 0.0 {
-            self.mix.learn(&issued.points, issued.mean, value as f32, issued.unit);
             let error = ((value - issued.mean()) / unit).clamp(-LARGEST, LARGEST);
             self.errors.learn(error as f32, &issued.quantiles, value as f32);
         }
         Some(issued)
+    }
+
+    /// Learns how well the methods did at this distance, or at one nearby, which then counts for its `share`.
+    pub(super) fn weigh(&mut self, issued: &Issued, value: f64, share: f32) {
+        if issued.unit > 0.0 {
+            self.mix.learn(&issued.points, issued.mean, value as f32, issued.unit, share);
+        }
     }
 }
 

@@ -118,7 +118,7 @@ fn intervals_hold_what_they_say_for_a_noisy_season() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn forecasts_are_sound_whatever_comes(
