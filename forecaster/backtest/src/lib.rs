@@ -4,6 +4,7 @@
 //! through a model and forecasts at each cutoff from what was known then, and [`Score`] says how wrong that was.
 //! What other tools forecast for the same windows is scored by the same code ([`read_rows`]).
 
+mod chart;
 mod cpu;
 mod error;
 mod frame;
@@ -15,7 +16,9 @@ mod replay;
 mod rows;
 mod season;
 mod stamp;
+mod table;
 
+pub use chart::Chart;
 pub use error::Error;
 pub use frame::{Frame, Series};
 pub use freq::Freq;
@@ -26,3 +29,4 @@ pub use replay::{Forecasts, Outcome, forecast, run};
 pub use rows::{read_rows, write_backtest, write_forecast};
 pub use season::find_seasons;
 pub use stamp::Stamps;
+pub use table::{page, table};

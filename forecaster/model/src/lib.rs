@@ -15,6 +15,7 @@ mod history;
 mod linear;
 mod member;
 mod mstl;
+mod naive;
 mod prophet;
 mod registry;
 mod seasonal;
