@@ -119,3 +119,6 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let result = work();
     (thread_time().saturating_sub(begun), result)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,8 @@ use crate::{
 /// Fitting looks at so many of the newest values, or seasons.
 const FITTED: usize = 1500;
 const FITTED_SEASONS: usize = 6;
-const FIRST_WAVES: usize = 12;
-const FURTHER_WAVES: usize = 12;
+/// Most waves of the first, second and third season.
+const WAVES: [usize; 3] = [12, 12, 12];
 const AUTOREGRESSIVE: usize = 3;
 const MOVING: usize = 2;
 /// Order of the long autoregression.
@@ -56,14 +56,15 @@ impl Order {
 impl Arima {
     fn row(&self, step: u64) -> Vec<f64> {
         let mut row = vec![1.0];
-        for (&season, most) in self.seasons.iter().zip([FIRST_WAVES, FURTHER_WAVES, FURTHER_WAVES]) {
+        for (&season, most) in self.seasons.iter().zip(WAVES) {
             fourier::push(&mut row, step, season, fourier::waves(season, most));
         }
         row
     }
 
     fn regress(&self, step: u64) -> f64 {
-        dot(&self.regression, &self.row(step))
+        let Some((constant, waves)) = self.regression.split_first() else { return 0.0 };
+        constant + fourier::sum_of_all(waves, step, &self.seasons, &WAVES)
     }
 
     /// Learns one value of the rest: the value itself, or its difference.

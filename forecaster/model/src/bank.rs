@@ -70,7 +70,7 @@ impl Bank {
                     .map(|ahead| Lead::new(ahead, &priors, settings))
                     .collect(),
                 settings: settings.clone(),
-                history: History::new(capacity),
+                history: History::new(capacity, settings.is_light()),
                 scale: Scale::default(),
                 observed: 0,
                 largest: 0.0,
@@ -78,8 +78,12 @@ impl Bank {
         }
     }
 
-    pub(crate) fn restore(recipes: &[Recipe], bytes: &[u8]) -> Result<Self, SnapshotError> {
+    pub(crate) fn restore(
+        recipes: &dyn Fn(&Settings) -> Vec<Recipe>,
+        bytes: &[u8],
+    ) -> Result<Self, SnapshotError> {
         let (mut state, saved): (State, Vec<Vec<u8>>) = snapshot::read(bytes)?;
+        let recipes = recipes(&state.settings);
         if saved.len() != recipes.len() {
             return Err(SnapshotError::Malformed);
         }

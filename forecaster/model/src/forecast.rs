@@ -42,16 +42,23 @@ pub struct Settings {
     pub seasons: Vec<usize>,
     /// How far ahead intervals and weights are learned, in steps. Forecasts may go further.
     pub horizon: usize,
-    /// How many values are kept to fit on; at least the longest season is.
+    /// How many values are kept to fit on; at least the longest season is. With 0 the model is light.
     pub history: usize,
 }
 
 impl Settings {
-    /// One season, as far ahead as planning looks, and no more history than the season needs.
+    /// For a small and fast model per key: one season, as far ahead as planning looks, and no more history than the season needs.
     #[must_use]
     pub fn light(season_steps: usize, horizon: usize) -> Self {
         let seasons = if season_steps > 1 { vec![season_steps] } else { Vec::new() };
         Self { seasons, horizon, history: 0 }
+    }
+
+    /// Whether models are to be small and fast: nothing is kept for fits but what the season needs, and a bank has
+    /// its light members only.
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        self.history == 0
     }
 
     /// Steps of the shortest season; 1 when there is none.

@@ -2,34 +2,79 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A bounded run of values of consecutive steps. Gaps have been filled in before a value comes here.
+/// A bounded run of values of consecutive steps, none negative. Gaps have been filled in before a value comes here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct History {
-    values: Vec<f32>,
+    values: Values,
     /// Where the oldest value is, once all places are taken.
     oldest: usize,
     capacity: usize,
     last_step: u64,
 }
 
+/// Values as they are, or in half the room, rounded to the nearest 512th of their power of two.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Values {
+    Exact(Vec<f32>),
+    Rounded(Vec<[u8; 2]>),
+}
+
+impl Values {
+    fn len(&self) -> usize {
+        match self {
+            Self::Exact(values) => values.len(),
+            Self::Rounded(values) => values.len(),
+        }
+    }
+
+    fn get(&self, place: usize) -> Option<f32> {
+        match self {
+            Self::Exact(values) => values.get(place).copied(),
+            Self::Rounded(values) => values.get(place).map(|&bytes| widened(bytes)),
+        }
+    }
+
+    /// Takes the place if there is one, else the next.
+    fn put(&mut self, place: Option<usize>, value: f32) {
+        match self {
+            Self::Exact(values) => put(values, place, value),
+            Self::Rounded(values) => put(values, place, rounded(value)),
+        }
+    }
+}
+
+fn put<T>(values: &mut Vec<T>, place: Option<usize>, value: T) {
+    match place.and_then(|place| values.get_mut(place)) {
+        Some(slot) => *slot = value,
+        None => values.push(value),
+    }
+}
+
+/// Exponent and the first eight bits of the fraction; there is no sign.
+fn rounded(value: f32) -> [u8; 2] {
+    let bits = value.to_bits() + (1 << 14);
+    ((bits >> 15) as u16).to_le_bytes()
+}
+
+fn widened(bytes: [u8; 2]) -> f32 {
+    f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 15)
+}
+
 impl History {
-    /// An empty history of at most so many values.
+    /// An empty history of at most so many values; a light one rounds them to save memory.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { values: Vec::new(), oldest: 0, capacity: capacity.max(1), last_step: 0 }
+    pub fn new(capacity: usize, light: bool) -> Self {
+        let values = if light { Values::Rounded(Vec::new()) } else { Values::Exact(Vec::new()) };
+        Self { values, oldest: 0, capacity: capacity.max(1), last_step: 0 }
     }
 
     pub(crate) fn push(&mut self, step: u64, value: f64) {
-        let value = value as f32;
         self.last_step = step;
-        if self.values.len() < self.capacity {
-            self.values.push(value);
-            return;
+        let full = self.values.len() >= self.capacity;
+        self.values.put(full.then_some(self.oldest), value as f32);
+        if full {
+            self.oldest = (self.oldest + 1) % self.capacity;
         }
-        if let Some(place) = self.values.get_mut(self.oldest) {
-            *place = value;
-        }
-        self.oldest = (self.oldest + 1) % self.capacity;
     }
 
     /// How many values there are.
@@ -41,7 +86,7 @@ impl History {
     /// Whether there is no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.len() == 0
     }
 
     /// The step of the newest value.
@@ -56,7 +101,7 @@ impl History {
         let from_oldest = self.values.len().checked_sub(steps + 1)?;
         let at = self.oldest + from_oldest;
         let place = if at >= self.values.len() { at - self.values.len() } else { at };
-        self.values.get(place).copied().map(f64::from)
+        self.values.get(place).map(f64::from)
     }
 
     /// The newest value; 0 when there is none.
@@ -75,8 +120,7 @@ impl History {
     /// All values, oldest first.
     #[must_use]
     pub fn to_vec(&self) -> Vec<f64> {
-        let (head, tail) = self.values.split_at(self.oldest.min(self.values.len()));
-        tail.iter().chain(head).map(|&value| f64::from(value)).collect()
+        (0..self.len()).rev().filter_map(|steps| self.back(steps)).collect()
     }
 
     /// The step of the oldest value.
@@ -92,12 +136,22 @@ mod tests {
 
     #[test]
     fn only_the_newest_values_stay_in_order() {
-        let mut history = History::new(3);
+        let mut history = History::new(3, false);
         assert_eq!((history.newest(), history.back(0)), (0.0, None));
         (1_u8..=5).for_each(|value| history.push(u64::from(value), f64::from(value)));
         assert_eq!(history.to_vec(), [3.0, 4.0, 5.0]);
         assert_eq!((history.back(0), history.back(2), history.back(3)), (Some(5.0), Some(3.0), None));
         assert_eq!((history.first_step(), history.last_step()), (3, 5));
         assert_eq!(history.recent_mean(2), 4.5);
+    }
+
+    #[test]
+    fn a_light_history_rounds_what_has_many_digits() {
+        let mut history = History::new(9, true);
+        for (step, value) in (0..).zip([0.0, 1.0, 255.0, 510.0, 100.3, 12_345.0, 1e18, 1e-9]) {
+            history.push(step, value);
+            assert!((history.newest() - value).abs() <= value / 512.0, "{value} became {}", history.newest());
+        }
+        assert_eq!((history.back(7), history.back(6), history.back(4)), (Some(0.0), Some(1.0), Some(510.0)));
     }
 }

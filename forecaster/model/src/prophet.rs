@@ -19,8 +19,8 @@ const FITTED_SEASONS: usize = 6;
 /// Bends are spread over the first part of the history.
 const BENDS: usize = 10;
 const BENDING_PART: f64 = 0.9;
-const FIRST_WAVES: usize = 10;
-const FURTHER_WAVES: usize = 8;
+/// Most waves of the first, second and third season.
+const WAVES: [usize; 3] = [10, 8, 8];
 /// Precision of the priors of bends and of waves, relative to the noise.
 const BEND_PENALTY: f64 = 30.0;
 const WAVE_PENALTY: f64 = 0.3;
@@ -41,18 +41,32 @@ pub(crate) struct Prophet {
 }
 
 impl Prophet {
-    fn row(&self, step: u64) -> Vec<f64> {
+    /// The trend's columns: constant, slope and bends.
+    fn trend(&self, step: u64) -> [f64; 2 + BENDS] {
         let time = step.saturating_sub(self.first) as f64 / self.length.max(1.0);
-        let mut row = vec![1.0, time];
-        row.extend((1..=BENDS).map(|bend| (time - BENDING_PART * bend as f64 / (BENDS + 1) as f64).max(0.0)));
-        for (&season, most) in self.seasons.iter().zip([FIRST_WAVES, FURTHER_WAVES, FURTHER_WAVES]) {
+        let mut columns = [0.0; 2 + BENDS];
+        for (column, index) in columns.iter_mut().zip(0_u32..) {
+            *column = match index {
+                0 => 1.0,
+                1 => time,
+                bend => (time - BENDING_PART * f64::from(bend - 1) / (BENDS + 1) as f64).max(0.0),
+            };
+        }
+        columns
+    }
+
+    fn row(&self, step: u64) -> Vec<f64> {
+        let mut row = self.trend(step).to_vec();
+        for (&season, most) in self.seasons.iter().zip(WAVES) {
             fourier::push(&mut row, step, season, fourier::waves(season, most));
         }
         row
     }
 
     fn expected(&self, step: u64) -> f64 {
-        dot(&self.coefficients, &self.row(step))
+        let (trend, waves) =
+            self.coefficients.split_at_checked(2 + BENDS).unwrap_or((&self.coefficients, &[]));
+        dot(trend, &self.trend(step)) + fourier::sum_of_all(waves, step, &self.seasons, &WAVES)
     }
 }
 

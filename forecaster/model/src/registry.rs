@@ -33,6 +33,15 @@ pub struct Entry {
     pub restore: fn(&[u8]) -> Restored,
     /// Its part in `auto`.
     recipe: Option<Recipe>,
+    /// Whether it is a part of it for every key, and not only where there is time and memory.
+    light: bool,
+}
+
+impl Entry {
+    /// The same, in the bank of every key: what costs microseconds and keeps no season of its own.
+    const fn light(self) -> Self {
+        Self { light: true, ..self }
+    }
 }
 
 /// Every model, one line each.
@@ -41,11 +50,12 @@ pub const MODELS: &[Entry] = &[
         "seasonal-naive",
         1.0,
         "as one season ago, with the quantiles of its recent errors",
-    ),
-    model::<Naive>("naive", 0.3, "as the last step"),
-    model::<WindowAverage>("window-average", 0.5, "the mean of the last values"),
-    model::<WindowMedian>("window-median", 1.0, "the median of the last values"),
-    model::<SimpleSmoothing>("ses", 0.4, "simple exponential smoothing"),
+    )
+    .light(),
+    model::<Naive>("naive", 0.3, "as the last step").light(),
+    model::<WindowAverage>("window-average", 0.5, "the mean of the last values").light(),
+    model::<WindowMedian>("window-median", 1.0, "the median of the last values").light(),
+    model::<SimpleSmoothing>("ses", 0.4, "simple exponential smoothing").light(),
     model::<DampedTrend>("holt-damped", 0.3, "Holt's exponential smoothing with a damped trend"),
     model::<HoltWinters>("holt-winters", 1.0, "exponential smoothing with several additive seasons"),
     model::<HoltWintersLog>(
@@ -57,14 +67,15 @@ pub const MODELS: &[Entry] = &[
         "autoregression",
         2.0,
         "ridge regression on newest values and those a season ago",
-    ),
-    model::<LogAutoregression>("autoregression-log", 3.0, "the same on logarithms"),
+    )
+    .light(),
+    model::<LogAutoregression>("autoregression-log", 3.0, "the same on logarithms").light(),
     model::<Theta>("theta", 1.0, "seasonally adjusted smoothing with half the slope"),
     model::<Mstl>("mstl", 1.0, "several seasons by local regression, the rest by smoothing"),
     model::<Arima>("arima", 1.5, "low-order ARIMA around Fourier terms"),
     model::<Prophet>("prophet", 1.0, "a trend with bends and waves of the seasons"),
     model::<Croston>("croston", 0.2, "intermittent demand: size over interval"),
-    model::<Tsb>("tsb", 0.2, "intermittent demand: size times likelihood"),
+    model::<Tsb>("tsb", 0.2, "intermittent demand: size times likelihood").light(),
     AUTO,
 ];
 
@@ -77,13 +88,19 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 const AUTO: Entry = Entry {
     name: "auto",
     summary: "all the others, weighted by how well each has done lately at each distance",
-    build: |settings| Box::new(Bank::new(&recipes(), settings)),
-    restore: |bytes| Ok(Box::new(Bank::restore(&recipes(), bytes)?)),
+    build: |settings| Box::new(Bank::new(&recipes(settings), settings)),
+    restore: |bytes| Ok(Box::new(Bank::restore(&recipes, bytes)?)),
     recipe: None,
+    light: false,
 };
 
-fn recipes() -> Vec<Recipe> {
-    MODELS.iter().filter_map(|entry| entry.recipe).collect()
+/// The members of `auto`.
+fn recipes(settings: &Settings) -> Vec<Recipe> {
+    MODELS
+        .iter()
+        .filter(|entry| entry.light || !settings.is_light())
+        .filter_map(|entry| entry.recipe)
+        .collect()
 }
 
 /// One method in a bank of its own.
@@ -92,8 +109,9 @@ const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static str)
         name,
         summary,
         build: |settings| Box::new(Bank::new(&[Recipe::of::<T>(1.0)], settings)),
-        restore: |bytes| Ok(Box::new(Bank::restore(&[Recipe::of::<T>(1.0)], bytes)?)),
+        restore: |bytes| Ok(Box::new(Bank::restore(&|_| vec![Recipe::of::<T>(1.0)], bytes)?)),
         recipe: Some(Recipe::of::<T>(prior)),
+        light: false,
     }
 }
 

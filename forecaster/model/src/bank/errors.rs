@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::forecast::{LEVELS, NORMAL, Settings};
 
 /// Errors kept when the model is to be small, and otherwise.
-const FEW: usize = 100;
+const FEW: usize = 48;
 const MANY: usize = 300;
 /// Fewer errors than this say nothing about the tails.
 const ENOUGH: usize = 8;
@@ -36,7 +36,7 @@ impl Errors {
         Self {
             newest: Vec::new(),
             oldest: 0,
-            capacity: if settings.history > 0 { MANY } else { FEW },
+            capacity: if settings.is_light() { FEW } else { MANY },
             levels: LEVELS.map(|level| level as f32),
             sorted: Vec::new(),
         }

@@ -117,6 +117,23 @@ fn intervals_hold_what_they_say_for_a_noisy_season() {
     }
 }
 
+#[test]
+fn a_light_snapshot_is_small() {
+    let entry = find("auto").unwrap();
+    for season in [96, 288, 1440] {
+        let mut model = (entry.build)(&Settings::light(season, 15));
+        for step in 0..3 * season as u64 {
+            model.observe(step, 100.0 + (step % 17) as f64);
+            if refit_is_due(model.observed_steps()) {
+                model.refit();
+            }
+        }
+        let bytes = model.snapshot().len();
+        println!("season {season}: {bytes} bytes");
+        assert!(bytes <= 8 << 10, "{bytes} bytes with a season of {season} steps");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
