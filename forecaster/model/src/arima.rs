@@ -233,3 +233,54 @@ fn is_stable(order: &Order) -> bool {
     };
     dies(&order.autoregressive, 1.0) && dies(&order.moving, -1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Noise from a fixed sequence, about uniform on ±1.
+    fn noise(step: u64) -> f64 {
+        let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
+    }
+
+    #[test]
+    fn an_autoregression_is_found() {
+        let mut values = vec![0.0];
+        for step in 1..2000 {
+            values.push(0.8 * values[step - 1] + noise(step as u64));
+        }
+        let (order, _) = best_order(&values).unwrap();
+        let mut newest = vec![1.0];
+        let influence: Vec<f64> = (0..3)
+            .map(|_| {
+                let next = dot(&order.autoregressive, &newest);
+                newest.insert(0, next);
+                next
+            })
+            .collect();
+        assert!((influence[0] - 0.8).abs() < 0.1 || !order.moving.is_empty(), "{order:?}");
+        assert!(is_stable(&order));
+        assert!(!is_stable(&Order { autoregressive: vec![1.02], moving: Vec::new() }));
+    }
+
+    #[test]
+    fn waves_go_on() {
+        let settings = Settings { seasons: vec![24], horizon: 24, history: 600 };
+        let mut model = Arima::new(&settings);
+        let mut past = History::new(600, false);
+        let value =
+            |step: u64| 100.0 + 30.0 * (step as f64 / 24.0 * std::f64::consts::TAU).cos() + noise(step);
+        for step in 0..480 {
+            past.push(step, value(step));
+            model.observe(&past);
+        }
+        model.refit(&past);
+        let mut ahead = [0.0; 24];
+        model.path(&past, &mut ahead);
+        for (got, step) in ahead.iter().zip(480..) {
+            assert!((got - value(step)).abs() < 2.5, "{got} instead of {}", value(step));
+        }
+    }
+}

@@ -182,6 +182,15 @@ impl Bank {
         StepForecast { mean, quantiles }
     }
 
+    /// The point that has been nearer lately at this distance: the combination, or the median of what its errors make
+    /// of it, which differ where errors are skewed. A single method's point is left as it is.
+    fn reported(&self, forecast: StepForecast, ahead: usize) -> StepForecast {
+        let lead = self.state.leads.get(self.place(ahead).to);
+        let [_, _, median, ..] = forecast.quantiles;
+        let is_better = self.members.len() > 1 && lead.is_some_and(Lead::median_is_nearer);
+        StepForecast { mean: if is_better { median } else { forecast.mean }, ..forecast }
+    }
+
     /// Forecasts for the leads whose turn it is, to be settled when their steps have come.
     fn issue(&mut self, step: u64) {
         let due = |lead: &Lead| lead.is_due(step);
@@ -254,7 +263,7 @@ impl Model for Bank {
         let passed = passed as usize;
         let points = self.points(passed + horizon);
         let ahead = points.iter().zip(1..).skip(passed);
-        ahead.map(|(points, ahead)| self.step_forecast(points, ahead)).collect()
+        ahead.map(|(points, ahead)| self.reported(self.step_forecast(points, ahead), ahead)).collect()
     }
 
     fn observed_steps(&self) -> u64 {

@@ -103,8 +103,9 @@ fn recipes(settings: &Settings) -> Vec<Recipe> {
         .collect()
 }
 
-/// One method in a bank of its own.
-const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static str) -> Entry {
+/// One method in a bank of its own; `prior` is its weight in `auto` before anything is known, relative to the others.
+#[must_use]
+pub const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static str) -> Entry {
     Entry {
         name,
         summary,

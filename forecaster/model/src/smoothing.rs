@@ -85,7 +85,6 @@ impl Parts {
         self.level += parameters.damping * self.trend + parameters.level * error;
         self.trend = parameters.damping * self.trend + parameters.trend * error;
         self.error = parameters.correlation * self.error + error;
-        // The longest season learns fastest relative to how rarely each of its places comes.
         for season in &mut self.seasons {
             let length = season.len();
             if let Some(part) = season.get_mut(place(step, length)) {
@@ -266,5 +265,47 @@ impl Smoothing {
             }
         }
         if sum.is_finite() { sum / count } else { f64::INFINITY }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fitted(family: Family, value: impl Fn(u32) -> f64) -> Vec<f64> {
+        let settings = Settings { seasons: vec![4, 12], horizon: 6, history: 200 };
+        let mut smoothing = Smoothing::new(&settings, family);
+        let values: Vec<f64> = (0..120).map(value).collect();
+        smoothing.fit(&values, 0);
+        let mut ahead = vec![0.0; 12];
+        smoothing.continue_from(119, &mut ahead);
+        ahead
+    }
+
+    #[test]
+    fn two_seasons_that_add_up_go_on() {
+        let family = Family { seasonal: true, ..Family::SIMPLE };
+        let value = |step: u32| 50.0 + f64::from(step % 4) * 5.0 + f64::from(step / 4 % 3) * 8.0;
+        for (value, wanted) in fitted(family, value).iter().zip((120..).map(value)) {
+            assert!((value - wanted).abs() < 0.5, "{value} instead of {wanted}");
+        }
+    }
+
+    #[test]
+    fn seasons_that_multiply_follow_the_level() {
+        let family = Family { seasonal: true, multiplies: true, ..Family::SIMPLE };
+        let value =
+            |step: u32| 10.0 * 1.02_f64.powi(step as i32) * if step.is_multiple_of(4) { 2.0 } else { 1.0 };
+        let ahead = fitted(family, value);
+        assert!((ahead[0] / ahead[1] - 2.0).abs() < 0.3, "{ahead:?}");
+        assert!((ahead[0] / value(120) - 1.0).abs() < 0.2, "{} instead of {}", ahead[0], value(120));
+    }
+
+    #[test]
+    fn a_damped_trend_goes_on_and_levels_off() {
+        let family = Family { trend: true, damped: true, ..Family::SIMPLE };
+        let ahead = fitted(family, |step| 10.0 + 2.0 * f64::from(step));
+        assert!(ahead[0] > 248.0 && ahead[11] > ahead[0], "{ahead:?}");
+        assert!(ahead[11] - ahead[10] < ahead[1] - ahead[0], "{ahead:?}");
     }
 }

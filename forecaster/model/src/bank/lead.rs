@@ -10,6 +10,8 @@ use crate::forecast::{LEVELS, Settings, StepForecast};
 /// At distance h a forecast is issued every h / this steps: neighbours would tell the same.
 const ISSUED_AT_ONCE: usize = 8;
 
+/// What one step counts for after as many more, in deciding between point and median.
+const MEDIAN_DISCOUNT: f32 = 0.995;
 /// Errors beyond so many units are taken for so many.
 const LARGEST: f64 = 100.0;
 
@@ -20,6 +22,8 @@ pub(super) struct Lead {
     every: usize,
     mix: Mix,
     errors: Errors,
+    /// By how much medians have been nearer than points, discounted, in units of the scale.
+    median_gain: f32,
     waiting: VecDeque<Issued>,
 }
 
@@ -47,6 +51,7 @@ impl Lead {
             every: (ahead / ISSUED_AT_ONCE).max(1),
             mix: Mix::new(priors),
             errors: Errors::new(settings),
+            median_gain: 0.0,
             waiting: VecDeque::new(),
         }
     }
@@ -67,6 +72,10 @@ impl Lead {
         self.errors.quantiles()
     }
 
+    pub(super) fn median_is_nearer(&self) -> bool {
+        self.median_gain > 0.0
+    }
+
     pub(super) fn is_due(&self, step: u64) -> bool {
         step.is_multiple_of(self.every as u64)
     }
@@ -84,6 +93,9 @@ impl Lead {
         let unit = f64::from(issued.unit);
         if unit > 0.0 {
             let error = ((value - issued.mean()) / unit).clamp(-LARGEST, LARGEST);
+            let [_, _, median, ..] = issued.quantiles;
+            let gain = ((value - issued.mean()).abs() - (value - f64::from(median)).abs()) / unit;
+            self.median_gain = MEDIAN_DISCOUNT * self.median_gain + gain.clamp(-LARGEST, LARGEST) as f32;
             self.errors.learn(error as f32, &issued.quantiles, value as f32);
         }
         Some(issued)
