@@ -1,6 +1,7 @@
-//! `cargo xtask bench core`: measures, sets each figure beside its budget and its peer of the same run, and writes
+//! `cargo xtask bench`: measures, sets each figure beside its budget and its peer of the same run, and writes
 //! JSON rows to `target/bench/`.
 
+mod forecast;
 mod rows;
 
 use std::{fs, path::Path};
@@ -26,10 +27,15 @@ impl Measured {
 
 /// Runs the benches of a suite and prints the table. A budget that is not met is shown, it is no failure: machines
 /// differ, and so do ratios to the peer.
-pub(crate) fn bench(layout: &Layout, suite: &str) -> Result<()> {
-    if suite != "core" {
-        bail!("there is no suite `{suite}`; the suites are: core");
+pub(crate) fn bench(layout: &Layout, suite: &str, only: &[String]) -> Result<()> {
+    match suite {
+        "core" => core(layout),
+        "forecast" => forecast::bench(layout, only),
+        _ => bail!("there is no suite `{suite}`; the suites are: core, forecast"),
     }
+}
+
+fn core(layout: &Layout) -> Result<()> {
     run::run(run::cargo().current_dir(layout.root()).args(["bench", "-p", "tidegate-core"]))?;
     let memory = run::capture(run::cargo().current_dir(layout.root()).args([
         "test",

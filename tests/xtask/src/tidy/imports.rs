@@ -26,6 +26,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("tidegate-component", "plugin/component", May::Use(&["tidegate-core"])),
     row("tidegate-host", "host", May::Use(&[])),
     row("tidegate-model", "forecaster/model", May::Use(&[])),
+    row("tidegate-backtest", "forecaster/backtest", May::Use(&["tidegate-model"])),
     row("tidegate-learn", "forecaster/learn", May::Use(&["tidegate-core", "tidegate-model"])),
     row("tidegate-market", "forecaster/market", May::Use(&[])),
     row("tidegate-proto", "forecaster/proto", May::Use(&[])),
@@ -48,6 +49,7 @@ pub(crate) const TABLE: &[Row] = &[
         "tidegate",
         "forecaster/server",
         May::Use(&[
+            "tidegate-backtest",
             "tidegate-core",
             "tidegate-fleet",
             "tidegate-learn",
