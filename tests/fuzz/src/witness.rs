@@ -242,7 +242,7 @@ impl Witness {
             self.buckets.get(usize::from(resource)).is_some_and(|bucket| bucket.is_held || bucket.was_held)
         };
         let has_room = !self.receipts.may_be_full(is_held);
-        assert!(*receipt == !open.is_empty() || !(*receipt || has_room), "{ask:?} has a receipt: {receipt}");
+        assert!(*receipt != open.is_empty() || !(*receipt || has_room), "{ask:?} has a receipt: {receipt}");
         if *receipt {
             self.receipts.keep(open, self.clock_ns);
         }
