@@ -5,7 +5,7 @@
 
 use super::{
     Admission, Allocator, Class, Decision, Demand, Reason, Refusal, Request, Source,
-    budget::EMERGENCY,
+    budget::{EMERGENCY, ShadowId},
     receipts::{Keeps, Outstanding, Receipt},
     retry,
     view::View,
@@ -29,6 +29,10 @@ pub(super) struct Draw {
     pub(super) resource: u8,
     pub(super) cost: u64,
     pub(super) estimated: bool,
+    /// Of the budget: tokens of another era are not there any more.
+    pub(super) era: u16,
+    /// The shadow bucket that pays.
+    pub(super) shadow_id: ShadowId,
     pub(super) shadow: Amount,
     pub(super) pool: Amount,
     /// What the pool is left with at least.
@@ -137,7 +141,8 @@ impl Allocator {
 
     /// What is held comes back by its receipt: without one nobody could give it back.
     fn room_for(&self, demand: &Demand, now: Timestamp) -> Result<(), Shortage> {
-        let resource = self.resources.get(usize::from(demand.resource)).filter(|resource| resource.held);
+        let resource =
+            self.resources.get(usize::from(demand.resource)).filter(|resource| resource.budget.is_held());
         let Some(nanos) = resource.and_then(|_| self.receipts.full_for(now)) else { return Ok(()) };
         Err(Shortage { reason: Reason::Pool, retry_after_ns: Some(nanos), can_wait: false })
     }
@@ -147,13 +152,15 @@ impl Allocator {
         let Some(view) = self.view(asker, demand, now) else {
             return Err(Shortage { reason: Reason::Malformed, retry_after_ns: None, can_wait: false });
         };
-        let View { resource, slot, cost, shadow, rest, floor, highest, ahead, left, .. } = view;
+        let View { resource, slot, shadow_id, cost, shadow, rest, floor, highest, ahead, left, .. } = view;
         let keep_most = Amount(highest.0.saturating_add(ahead.0));
         let within_contract = left >= cost;
         let draw = Draw {
             resource: demand.resource,
             cost: demand.cost,
-            estimated: demand.estimated || resource.held,
+            estimated: demand.estimated || resource.budget.is_held(),
+            era: resource.budget.era(),
+            shadow_id,
             shadow: Amount::ZERO,
             pool: cost,
             keep: Amount(floor.0.saturating_add(ahead.0)),
@@ -233,9 +240,8 @@ impl Allocator {
                 }
             }
             let budget = &mut resource.budget;
-            let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
             if !budget.is_shared() {
-                budget.debit(draw, shadow_id, now);
+                budget.debit(draw, now);
             }
             if draw.shadow > Amount::ZERO {
                 source = if source == Source::Emergency { source } else { Source::Guaranteed };
@@ -258,7 +264,7 @@ impl Allocator {
             entry.outstanding = entry.outstanding.saturating_add(estimates);
         }
         let is_held = |draw: &Draw| {
-            self.resources.get(usize::from(draw.resource)).is_some_and(|resource| resource.held)
+            self.resources.get(usize::from(draw.resource)).is_some_and(|resource| resource.budget.is_held())
         };
         let keeps = if self.draws.iter().any(is_held) { Keeps::Held } else { Keeps::Estimate };
         let estimated = self.draws.iter().filter(|draw| draw.estimated);

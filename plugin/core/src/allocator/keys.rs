@@ -122,8 +122,8 @@ impl Standard {
         Amount(self.used)
     }
 
-    /// Forgets what has been told.
-    pub(super) const fn told(&mut self) {
+    /// Forgets what was used, or has been told.
+    pub(super) const fn forget(&mut self) {
         self.used = 0;
     }
 
