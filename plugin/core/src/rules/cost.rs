@@ -5,7 +5,7 @@ use alloc::string::String;
 use crate::attributes::Attributes;
 
 /// Largest cost a rule yields, in tokens.
-const MAX_COST: u64 = 1 << 40;
+pub(crate) const MAX_COST: u64 = 1 << 40;
 
 /// What a request costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
