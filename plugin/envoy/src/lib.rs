@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `root` | one per plugin configuration: configure, tick, stream callbacks |
 //! | `request` | one per request: decide, settle |
+//! | `body` | bodies of language models' requests and responses, in the build that reads them |
 //! | `held` | requests held back until tokens are there |
 //! | `state` | what the VM keeps of a plugin across requests and configuration updates |
 //! | `crew` | the workers that serve, and which of them leads |
@@ -19,6 +20,8 @@
 
 #![allow(missing_docs, reason = "the SDK's main! exports an entry point without documentation")]
 
+#[cfg(feature = "llm")]
+mod body;
 mod courier;
 mod crew;
 mod frame;

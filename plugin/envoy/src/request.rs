@@ -4,8 +4,10 @@ use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
 };
-use tidegate_core::{Receipt, Ticket, gate::Verdict};
+use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict};
 
+#[cfg(feature = "llm")]
+use crate::body::{self, Asking, Telling};
 use crate::{
     held::Slot,
     host::{self, Headers},
@@ -21,23 +23,50 @@ pub(crate) struct Request {
     told: Option<(&'static str, String)>,
     /// Held back under this ticket, and where the end of that is found.
     held: Option<(Ticket, Slot)>,
+    /// Its body is being read.
+    #[cfg(feature = "llm")]
+    asking: Option<Asking>,
+    /// Its response's body is being read.
+    #[cfg(feature = "llm")]
+    telling: Option<Telling>,
 }
 
 impl Request {
     pub(crate) fn new(state: &Shared, context: u32) -> Self {
-        Self { state: Shared::clone(state), context, receipt: None, told: None, held: None }
+        Self {
+            state: Shared::clone(state),
+            context,
+            receipt: None,
+            told: None,
+            held: None,
+            #[cfg(feature = "llm")]
+            asking: None,
+            #[cfg(feature = "llm")]
+            telling: None,
+        }
     }
 
-    fn decide(&mut self) -> Option<Verdict> {
-        let headers = Headers::of_request();
+    fn decide<A: Attributes>(&mut self, request: &A) -> Action {
         #[cfg(feature = "crash-test")]
-        if tidegate_core::attributes::Attributes::header(&headers, "x-tidegate-crash").is_some() {
+        if request.header("x-tidegate-crash").is_some() {
             std::process::abort();
         }
+        let Some(verdict) = self.admit(request) else { return Action::Continue };
+        self.receipt = verdict.receipt;
+        if self.held.is_some() {
+            return Action::Pause;
+        }
+        match &verdict.response {
+            Some(response) if host::respond(response) => Action::Pause,
+            _ => Action::Continue,
+        }
+    }
+
+    fn admit<A: Attributes>(&mut self, request: &A) -> Option<Verdict> {
         let now = host::now();
         let mut state = self.state.try_borrow_mut().ok()?;
         let State { gate, metrics, held, rules, .. } = &mut *state;
-        let verdict = gate.admit(&headers, true, now);
+        let verdict = gate.admit(request, true, now);
         let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
         metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
         rules.count(verdict.rule);
@@ -56,6 +85,14 @@ impl Request {
         Some(verdict)
     }
 
+    fn settle<A: Attributes>(&mut self, response: &A) {
+        let Some(receipt) = self.receipt.take() else { return };
+        let now = host::now();
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.gate.settle(receipt, response, now);
+        }
+    }
+
     /// What became of it while it was held back.
     fn learn(&mut self) {
         let Some(let_go) = self.held.as_ref().and_then(|(_, slot)| slot.get()) else { return };
@@ -67,34 +104,111 @@ impl Request {
     }
 }
 
-impl Context for Request {}
+#[cfg(feature = "llm")]
+impl Request {
+    fn reads_bodies(&self) -> bool {
+        self.state.try_borrow().is_ok_and(|state| state.gate.config().reads_bodies())
+    }
 
-impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let Some(verdict) = self.decide() else { return Action::Continue };
-        self.receipt = verdict.receipt;
-        if self.held.is_some() {
-            return Action::Pause;
-        }
-        match &verdict.response {
-            Some(response) if host::respond(response) => Action::Pause,
-            _ => Action::Continue,
+    fn wants_body(&self, headers: &Headers) -> bool {
+        let wants = |state: &State| !state.bodies.is_blind() && state.gate.wants_body(headers);
+        self.state.try_borrow().is_ok_and(|state| wants(&state)) && body::is_plain_json(headers)
+    }
+
+    fn expect_body(&self) {
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.bodies.expect(self.context, host::now().millis());
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+    fn decide_by_body(&mut self) -> Action {
+        let Some(asking) = self.asking.take() else { return Action::Continue };
+        self.decide(&asking.attributes())
+    }
+
+    fn settle_by_body(&mut self) {
+        let Some(telling) = self.telling.take() else { return };
+        let response = telling.attributes();
+        if response.usage.is_none()
+            && let Ok(mut state) = self.state.try_borrow_mut()
+        {
+            state.metrics.add("tidegate_usage_missing_total", 1);
+        }
+        self.settle(&response);
+    }
+}
+
+impl Context for Request {}
+
+impl HttpContext for Request {
+    fn on_http_request_headers(&mut self, _: usize, _ends: bool) -> Action {
+        let headers = Headers::of_request();
+        #[cfg(feature = "llm")]
+        if !_ends && self.wants_body(&headers) {
+            self.expect_body();
+            self.asking = Some(Asking::new(headers));
+            return Action::Pause;
+        }
+        self.decide(&headers)
+    }
+
+    #[cfg(feature = "llm")]
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+        // It may wait for tokens when its body comes.
+        if self.held.as_ref().is_some_and(|(_, slot)| slot.get().is_none()) {
+            return Action::Pause;
+        }
+        let Some(asking) = &mut self.asking else { return Action::Continue };
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.bodies.see();
+        }
+        asking.read(size);
+        if ends { self.decide_by_body() } else { Action::Pause }
+    }
+
+    #[cfg(feature = "llm")]
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.decide_by_body()
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _ends: bool) -> Action {
         self.learn();
         if let Some((decision, tier)) = self.told.take() {
             host::add_response_header("x-tidegate-decision", decision);
             host::add_response_header("x-tidegate-tier", &tier);
         }
-        if let Some(receipt) = self.receipt.take() {
+        if self.receipt.is_some() {
             let headers = Headers::of_response();
-            let now = host::now();
-            if let Ok(mut state) = self.state.try_borrow_mut() {
-                state.gate.settle(receipt, &headers, now);
+            #[cfg(feature = "llm")]
+            let headers = match self.reads_bodies() && !_ends {
+                true => match Telling::new(headers) {
+                    Ok(telling) => {
+                        self.telling = Some(telling);
+                        return Action::Continue;
+                    }
+                    Err(headers) => headers,
+                },
+                false => headers,
+            };
+            self.settle(&headers);
+        }
+        Action::Continue
+    }
+
+    #[cfg(feature = "llm")]
+    fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
+        if let Some(telling) = &mut self.telling {
+            telling.read(size);
+            if ends {
+                self.settle_by_body();
             }
         }
+        Action::Continue
+    }
+
+    #[cfg(feature = "llm")]
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.settle_by_body();
         Action::Continue
     }
 
@@ -103,6 +217,8 @@ impl HttpContext for Request {
     fn on_log(&mut self) {
         self.learn();
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        #[cfg(feature = "llm")]
+        state.bodies.forget(self.context);
         if let Some((ticket, _)) = self.held.take()
             && state.held.take(ticket).is_some()
         {

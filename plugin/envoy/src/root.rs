@@ -65,6 +65,25 @@ impl Root {
         });
     }
 
+    #[cfg(feature = "llm")]
+    fn let_go_without_bodies(&self, now: Timestamp) {
+        let stuck = self.with(|state| state.bodies.give_up(now.millis())).unwrap_or_default();
+        if stuck.is_empty() {
+            return;
+        }
+        host::log(
+            LogLevel::Error,
+            "Envoy shows no bodies, costs by `llm` are estimated by content-length from now on: \
+             set `allow_on_headers_stop_iteration: true` beside `root_id`",
+        );
+        self.with(|state| state.metrics.set("tidegate_bodies_unread", 1));
+        for context in stuck {
+            if hostcalls::set_effective_context(context).is_ok() {
+                let _ = hostcalls::resume_http_request();
+            }
+        }
+    }
+
     /// Runs `act` on the plugin's state, unless it is in use further up the stack.
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> Option<T> {
         self.state.try_borrow_mut().ok().map(|mut state| act(&mut state))
@@ -94,10 +113,16 @@ impl RootContext for Root {
             .ok()
             .flatten()
             .unwrap_or_default();
-        match Config::parse(&bytes) {
+        let parse = if cfg!(feature = "llm") { Config::parse_with_bodies } else { Config::parse };
+        match parse(&bytes) {
             Ok(config) => {
                 self.with(|state| {
                     state.configure(config);
+                    #[cfg(feature = "llm")]
+                    {
+                        state.bodies = crate::body::Watch::default();
+                        state.metrics.set("tidegate_bodies_unread", 0);
+                    }
                     state.metrics.set("tidegate_config_rejected", 0);
                 });
             }
@@ -128,6 +153,8 @@ impl RootContext for Root {
         for (stream, verdict, tier) in released {
             stream.finish(&verdict, &tier);
         }
+        #[cfg(feature = "llm")]
+        self.let_go_without_bodies(now);
         // A clock that jumps back does not stop them.
         if now >= self.chores_due || self.chores_due.since(now) > TICK_MS * 1_000_000 {
             self.chores_due = now.plus(TICK_MS * 1_000_000 - SLACK_NS);

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) held: Held,
     pub(crate) rules: RuleUse,
+    #[cfg(feature = "llm")]
+    pub(crate) bodies: crate::body::Watch,
     /// Length of a tick.
     tick_ms: u64,
     plugin: String,
@@ -74,6 +76,8 @@ impl State {
             metrics: Metrics::default(),
             held: Held::default(),
             rules: RuleUse::default(),
+            #[cfg(feature = "llm")]
+            bodies: crate::body::Watch::default(),
             tick_ms: 0,
             plugin: plugin.to_owned(),
             configured: false,

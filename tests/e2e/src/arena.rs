@@ -130,6 +130,7 @@ impl ArmPlan {
                 configuration: plugin.clone(),
                 cluster: self.name.into(),
                 forecaster: forecaster.listen,
+                sees_bodies: false,
             }),
         }
     }

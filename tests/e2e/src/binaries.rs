@@ -38,6 +38,14 @@ impl Binaries {
         locate("TIDEGATE_WASM_CRASHING", &[place])
     }
 
+    /// Finds the plugin that reads bodies.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_llm_plugin() -> Result<PathBuf> {
+        locate("TIDEGATE_WASM_LLM", &[folder::target()?.join("wasm/tidegate-llm.wasm")])
+    }
+
     /// Finds the module that plays the scripts of the conformance tests.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ impl Rig {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start_workers(plan: &Plan, workers: u32) -> Result<Self> {
-        Self::launch(plan, workers, Binaries::find()?).await
+        Self::launch(plan, workers, Binaries::find()?, false).await
     }
 
     /// Like [`Self::start_workers`], with a plugin whose VM a request with the header `x-tidegate-crash` ends.
@@ -78,10 +78,19 @@ impl Rig {
     /// What did not start, and what it said.
     pub async fn start_crashing(plan: &Plan, workers: u32) -> Result<Self> {
         let plugin = Binaries::find_crashing_plugin()?;
-        Self::launch(plan, workers, Binaries { plugin, ..Binaries::find()? }).await
+        Self::launch(plan, workers, Binaries { plugin, ..Binaries::find()? }, false).await
     }
 
-    async fn launch(plan: &Plan, workers: u32, binaries: Binaries) -> Result<Self> {
+    /// Like [`Self::start`], with the plugin that reads bodies, and an Envoy that shows them to it or does not.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start_reading_bodies(plan: &Plan, sees_bodies: bool) -> Result<Self> {
+        let plugin = Binaries::find_llm_plugin()?;
+        Self::launch(plan, 1, Binaries { plugin, ..Binaries::find()? }, sees_bodies).await
+    }
+
+    async fn launch(plan: &Plan, workers: u32, binaries: Binaries, sees_bodies: bool) -> Result<Self> {
         let folder = folder::fresh(&plan.folder)?;
         let upstream = Upstream::start(plan.upstream_delay).await?;
         let forecaster = match &plan.forecaster {
@@ -100,6 +109,7 @@ impl Rig {
                     configuration: plan.plugin.clone(),
                     cluster: "tidegate".into(),
                     forecaster: plan.forecaster_address,
+                    sees_bodies,
                 }),
                 access_log: Some("access.log".into()),
             }],

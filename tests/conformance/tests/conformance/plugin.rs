@@ -60,6 +60,7 @@ impl V8 {
             ),
             cluster: "nobody".into(),
             forecaster: nobody,
+            sees_bodies: false,
         };
         let listener = Listener {
             name: "ingress".into(),

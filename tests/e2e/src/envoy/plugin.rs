@@ -17,6 +17,8 @@ pub struct Plugin {
     pub cluster: String,
     /// Where that cluster is.
     pub forecaster: SocketAddr,
+    /// Whether Envoy shows it the bodies of requests that it holds.
+    pub sees_bodies: bool,
 }
 
 impl Plugin {
@@ -27,7 +29,11 @@ impl Plugin {
             json += &format!("                    {line}\n");
         }
         let module = quoted(&self.module.to_string_lossy());
-        FILTER.replace("NAME", &self.name).replace("MODULE", &module).replace("JSON", json.trim_end())
+        FILTER
+            .replace("NAME", &self.name)
+            .replace("BODIES", if self.sees_bodies { "true" } else { "false" })
+            .replace("MODULE", &module)
+            .replace("JSON", json.trim_end())
     }
 }
 
@@ -43,6 +49,7 @@ const FILTER: &str = "          - name: NAME
                 name: NAME
                 root_id: tidegate
                 failure_policy: FAIL_RELOAD
+                allow_on_headers_stop_iteration: BODIES
                 vm_config:
                   vm_id: tidegate
                   runtime: envoy.wasm.runtime.v8

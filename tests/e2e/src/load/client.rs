@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Request,
     body::Bytes,
@@ -25,6 +25,8 @@ pub struct Ask {
     pub class: Option<&'static str>,
     /// More headers: costs as `x-cost-..`, and as `x-actual-..` what the upstream will report.
     pub numbers: Vec<(String, u64)>,
+    /// A JSON body; with it a language model is asked.
+    pub prompt: Option<String>,
 }
 
 /// What came back.
@@ -60,7 +62,7 @@ pub struct Answer {
 /// A client of one Envoy; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pool: Pool<HttpConnector, Empty<Bytes>>,
+    pool: Pool<HttpConnector, Full<Bytes>>,
     target: SocketAddr,
 }
 
@@ -111,7 +113,11 @@ impl Client {
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Answer> {
-        let mut request = Request::get(format!("http://{}/", self.target));
+        let mut request = match &ask.prompt {
+            Some(_) => Request::post(format!("http://{}/v1/chat/completions", self.target))
+                .header("content-type", "application/json"),
+            None => Request::get(format!("http://{}/", self.target)),
+        };
         for (name, value) in &ask.numbers {
             request = request.header(name, *value);
         }
@@ -119,7 +125,11 @@ impl Client {
         for (name, value) in words.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             request = request.header(name, value);
         }
-        let response = self.pool.request(request.body(Empty::new())?).await.context("no response")?;
+        let response = self
+            .pool
+            .request(request.body(Full::from(ask.prompt.clone().unwrap_or_default()))?)
+            .await
+            .context("no response")?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.context("half a response")?.to_bytes();
         Ok(Answer::new(head.status.as_u16(), &head.headers, body))

@@ -14,6 +14,7 @@ mod enforcement;
 mod envoy_restart;
 mod example;
 mod held_back;
+mod llm;
 mod partition;
 mod rig;
 mod settle;
