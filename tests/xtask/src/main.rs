@@ -32,8 +32,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the Envoy plugin: target/wasm/tidegate.wasm
-    Wasm,
+    /// Build the Envoy plugin and the component for gateways: target/wasm/tidegate.wasm and tidegate.component.wasm
+    Wasm {
+        /// Also the modules that only tests load
+        #[arg(long)]
+        all: bool,
+    },
     /// Find or install Envoy and print the path of its binary
     Envoy,
     /// Four customers against a real Envoy, plugin and forecaster, in your terminal
@@ -97,10 +101,10 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<()> {
     let layout = Layout::find()?;
     match command {
-        Command::Wasm => {
-            let built =
-                wasm::build(&layout, wasm::Toolchain::from_env()?, wasm::Variant::Plugin, &layout.plugin())?;
-            println!("{built}");
+        Command::Wasm { all } => {
+            for built in wasm::build_all(&layout, all)? {
+                println!("{built}");
+            }
             Ok(())
         }
         Command::Envoy => {

@@ -16,13 +16,13 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
     if apt::available() {
         apt::ensure(&["faketime"])?;
     }
-    let toolchain = wasm::Toolchain::from_env()?;
-    wasm::build(layout, toolchain, wasm::Variant::Crashing, &layout.crashing_plugin())?;
-    wasm::build(layout, toolchain, wasm::Variant::Conformance, &layout.conformance_guest())?;
+    wasm::build_all(layout, true)?;
     let mut cargo = run::cargo();
     // A failed test says what is wrong in a sentence; where the sentence was made up is noise.
     cargo.current_dir(layout.root()).env("RUST_LIB_BACKTRACE", "0").arg("test").args(args);
     cargo.env("TIDEGATE_WASM_CRASHING", layout.crashing_plugin());
     cargo.env("TIDEGATE_WASM_CONFORMANCE", layout.conformance_guest());
+    cargo.env("TIDEGATE_COMPONENT", layout.component());
+    cargo.env("TIDEGATE_COMPONENT_CRASHING", layout.crashing_component());
     run::run(ready.tell(&mut cargo))
 }

@@ -1,0 +1,154 @@
+//! One instance of the policy. A call that fails leaves it unusable: whoever holds it has to let it go.
+
+use std::time::Duration;
+
+use wasmtime::Store;
+
+use crate::{
+    bindings::{Policy, exports::tidegate::admission::upkeep::Progress},
+    component::Component,
+    error::Error,
+    limits::{Limits, Meter, look},
+    time::Timestamp,
+};
+
+pub(crate) use crate::bindings::exports::tidegate::admission::allocation::Setup;
+
+/// Keys of a table installed in one call: what a request waits for at most.
+const SLICE: u32 = 1_000;
+
+/// A full pool, in the units of [`Instance::fullness`].
+pub(crate) const FULL: u64 = 1 << 16;
+
+/// What an instance begins with.
+#[derive(Clone, Debug)]
+pub(crate) enum Start {
+    /// Resources alone.
+    Setup(Setup),
+    /// The plugin's configuration.
+    Configuration(Vec<u8>),
+}
+
+/// An instance and the meter of its calls.
+pub(crate) struct Instance {
+    store: Store<Meter>,
+    policy: Policy,
+    limits: Limits,
+}
+
+/// What a call is for; the one on the request path has less time.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    /// A request waits for it.
+    Decision,
+    /// Nobody does.
+    Upkeep,
+}
+
+impl Instance {
+    /// An instance that has been started. It begins with full buckets.
+    pub(crate) fn new(
+        component: &Component,
+        limits: &Limits,
+        start: &Start,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let mut store = Store::new(component.engine(), Meter::new(limits));
+        store.limiter(|meter| &mut meter.limits);
+        store.epoch_deadline_callback(look);
+        store.data_mut().begin(limits.upkeep_time);
+        store.set_epoch_deadline(1);
+        let policy = component.policy().instantiate(&mut store).map_err(Error::Policy)?;
+        let mut instance = Self { store, policy, limits: *limits };
+        match start {
+            Start::Setup(setup) => instance.call(Purpose::Upkeep, |policy, store| {
+                policy.tidegate_admission_allocation().call_start(store, setup, now.nanos())
+            })?,
+            Start::Configuration(json) => {
+                let configured = instance.call(Purpose::Upkeep, |policy, store| {
+                    policy.tidegate_admission_http().call_configure(store, json, now.nanos())
+                })?;
+                configured.map_err(Error::Configuration)?;
+            }
+        }
+        Ok(instance)
+    }
+
+    /// Calls the policy.
+    pub(crate) fn call<T>(
+        &mut self,
+        purpose: Purpose,
+        act: impl FnOnce(&Policy, &mut Store<Meter>) -> wasmtime::Result<T>,
+    ) -> Result<T, Error> {
+        let allowed: Duration = match purpose {
+            Purpose::Decision => self.limits.decision_time,
+            Purpose::Upkeep => self.limits.upkeep_time,
+        };
+        self.store.data_mut().begin(allowed);
+        self.store.set_epoch_deadline(1);
+        act(&self.policy, &mut self.store).map_err(Error::Policy)
+    }
+
+    /// Takes so many parts of the whole of every budget.
+    pub(crate) fn set_share(&mut self, share: (u64, u64), now: Timestamp) -> Result<(), Error> {
+        self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_upkeep().call_set_share(store, share.0, share.1, now.nanos())
+        })
+    }
+
+    /// Empties every pool.
+    pub(crate) fn drain(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_upkeep().call_drain(store, now.nanos())
+        })
+    }
+
+    /// How full the emptiest pool is, in 65536ths.
+    pub(crate) fn fullness(&mut self, now: Timestamp) -> Result<u64, Error> {
+        let left = self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_upkeep().call_fullness(store, now.nanos())
+        })?;
+        Ok(u64::from(left).min(FULL))
+    }
+
+    /// Takes a table to be installed by [`Instance::install`].
+    pub(crate) fn stage(&mut self, table: &[u8], now: Timestamp) -> Result<(), Error> {
+        let staged = self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_upkeep().call_stage(store, table, now.nanos())
+        })?;
+        staged.map_err(Error::Table)
+    }
+
+    /// Installs a slice of the table on its way; true when there is more to do.
+    pub(crate) fn install(&mut self, now: Timestamp) -> Result<bool, Error> {
+        let progress = self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_upkeep().call_install(store, SLICE, now.nanos())
+        })?;
+        match progress {
+            Progress::Working => Ok(true),
+            Progress::Installed(_) | Progress::Idle => Ok(false),
+            Progress::Refused(reason) => Err(Error::Table(reason)),
+        }
+    }
+
+    /// Installs a whole table.
+    pub(crate) fn apply(&mut self, table: &[u8], now: Timestamp) -> Result<(), Error> {
+        self.stage(table, now)?;
+        while self.install(now)? {}
+        Ok(())
+    }
+
+    /// Epochs of the table in force and of the snapshot it builds on.
+    pub(crate) fn epochs(&mut self) -> Result<(u64, u64), Error> {
+        let standing = self
+            .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_upkeep().call_describe(store))?;
+        Ok((standing.epoch, standing.snapshot_epoch))
+    }
+
+    /// Names keys.
+    pub(crate) fn intern(&mut self, keys: &[Vec<u8>]) -> Result<u32, Error> {
+        self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_allocation().call_intern(store, keys)
+        })
+    }
+}
