@@ -47,6 +47,14 @@ impl Binaries {
         locate("TIDEGATE_WASM_CONFORMANCE", &[place])
     }
 
+    /// Finds the component that gateways embed.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_component() -> Result<PathBuf> {
+        locate("TIDEGATE_COMPONENT", &[folder::target()?.join("wasm/tidegate.component.wasm")])
+    }
+
     /// Finds Envoy alone.
     ///
     /// # Errors
