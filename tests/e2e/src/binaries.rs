@@ -25,8 +25,7 @@ impl Binaries {
     pub fn find() -> Result<Self> {
         let target = folder::target()?;
         let plugin = locate("TIDEGATE_WASM", &[target.join("wasm/tidegate.wasm")])?;
-        let forecaster = locate("TIDEGATE_FORECASTER", &[target.join("debug/tidegate")])?;
-        Ok(Self { envoy: Self::find_envoy()?, plugin, forecaster })
+        Ok(Self { envoy: Self::find_envoy()?, plugin, forecaster: Self::find_forecaster()? })
     }
 
     /// Finds the plugin whose VM a request with the header `x-tidegate-crash` ends.
@@ -53,6 +52,22 @@ impl Binaries {
     /// Names the command that provides it.
     pub fn find_component() -> Result<PathBuf> {
         locate("TIDEGATE_COMPONENT", &[folder::target()?.join("wasm/tidegate.component.wasm")])
+    }
+
+    /// Finds the gateway of `examples/custom-gateway`.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_gateway() -> Result<PathBuf> {
+        locate("TIDEGATE_GATEWAY", &[folder::target()?.join("debug/custom-gateway")])
+    }
+
+    /// Finds the forecaster alone.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_forecaster() -> Result<PathBuf> {
+        locate("TIDEGATE_FORECASTER", &[folder::target()?.join("debug/tidegate")])
     }
 
     /// Finds Envoy alone.
