@@ -26,12 +26,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for two million keys, and far more time than anything takes.
+    /// Room for two million keys, and far more time than anything takes: the longest decision is the one for which the policy's map
+    /// of a million keys grows.
     fn default() -> Self {
         Self {
             memory_bytes: 1 << 30,
             table_elements: 10_000,
-            decision_time: Duration::from_millis(20),
+            decision_time: Duration::from_millis(250),
             upkeep_time: Duration::from_secs(5),
         }
     }
