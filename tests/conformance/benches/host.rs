@@ -91,6 +91,11 @@ fn native(criterion: &mut Criterion) {
 
 fn decide(criterion: &mut Criterion) {
     let component = component();
+    // What any call into the component costs, whatever it does.
+    let idle = gate(&component, 1);
+    criterion.bench_function("gate call without work", |bencher| {
+        bencher.iter(|| idle.set_report_interval(black_box(10_000)));
+    });
     for (count, label) in COUNTS {
         let gate = gate(&component, 1);
         let keys: Vec<Key> = names(count).iter().map(|name| gate.key(name)).collect();

@@ -63,9 +63,12 @@ const NATIVE_RANDOM: Option<&str> = Some("native decide/1000000 random keys");
 const HOST_GOVERNOR_HOT: Option<&str> = Some("host governor/1000 hot keys");
 const HOST_GOVERNOR_RANDOM: Option<&str> = Some("host governor/1000000 random keys");
 
+const CALL: Option<&str> = Some("gate call without work");
+
 /// The suite `host`.
 pub(crate) const HOST: &[Row] = &[
     ns("gate, single, 1,000 hot keys; native core", "gate decide/1000 hot keys", 200.0, NATIVE_HOT),
+    ns("gate, single, 1,000 hot keys; a call without work", "gate decide/1000 hot keys", 200.0, CALL),
     ns("gate, single, 1,000 hot keys; governor", "gate decide/1000 hot keys", 200.0, HOST_GOVERNOR_HOT),
     ns("gate, batch of 64, 1,000 hot keys; native core", "gate batch of 64/1000 hot keys", 60.0, NATIVE_HOT),
     ns("gate, single, 1 M random keys; native core", "gate decide/1000000 random keys", 500.0, NATIVE_RANDOM),
