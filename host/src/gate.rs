@@ -5,6 +5,7 @@
 //! | `builder` | what a gate is made of |
 //! | `decide` | requests, by interned keys |
 //! | `verdict` | requests by their attributes, and the answers that clients see |
+//! | `held` | requests that wait for their turn, as futures |
 //! | `queue` | requests that wait, receipts that are settled |
 //! | `tables` | tables in, slice by slice; the last good ones |
 //! | `shares` | what each shard has of the budget |
@@ -14,6 +15,7 @@
 
 mod builder;
 mod decide;
+mod held;
 mod mend;
 mod queue;
 mod shares;
@@ -33,6 +35,7 @@ use std::{
 };
 
 pub use builder::{Budget, Builder, FailMode};
+pub use held::Held;
 pub use queue::{Alternatives, Released};
 pub use upkeep::Report;
 pub use verdict::{Header, Label, Response, Verdict};
@@ -65,6 +68,9 @@ pub(crate) struct Inner {
     /// Chooses a key's shard; nobody outside can aim at one.
     hasher: RandomState,
     most_keys: usize,
+    /// Built from a configuration.
+    has_rules: bool,
+    room: Arc<held::Room>,
     tables: Mutex<Tables>,
     shares: Mutex<shares::Shares>,
     next_boot: AtomicU64,
@@ -161,6 +167,7 @@ impl Gate {
         if state.instance.is_none() && !state.is_failed {
             state.is_failed = true;
             drop(state);
+            self.inner.room.lose(shard.index);
             self.inner.counters.failures.fetch_add(1, Ordering::Relaxed);
             // The receiver lives as long as the gate.
             let _ = self.inner.failed.send(shard.index);
@@ -180,6 +187,12 @@ impl Inner {
 
     fn fresh(&self, origin: &Origin, now: Timestamp) -> Result<Instance, Error> {
         Instance::new(&origin.component, &self.limits, &origin.start, now)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.room.close();
     }
 }
 

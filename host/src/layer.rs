@@ -3,18 +3,19 @@
 use std::{
     fmt,
     future::Future,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, request::Parts};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
     decision::Receipt,
     error::Error,
-    gate::{Gate, Header},
+    gate::{Gate, Header, Held, Verdict},
     time::Timestamp,
 };
 
@@ -70,9 +71,10 @@ pub struct Admission<S, B> {
 
 impl<S, Q, B> Service<Request<Q>> for Admission<S, B>
 where
-    S: Service<Request<Q>, Response = Response<B>>,
+    S: Service<Request<Q>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
+    Q: Send + 'static,
     B: Send + 'static,
 {
     type Response = Response<B>;
@@ -84,25 +86,68 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let verdict = self.gate.admit(|name| attribute(&request, name), Timestamp::now());
-        if let Some(answer) = verdict.response {
-            let mut response = Response::new((self.body)(answer.body));
-            *response.status_mut() =
-                StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            add(response.headers_mut(), &answer.headers);
-            add(response.headers_mut(), &verdict.headers);
-            return Box::pin(std::future::ready(Ok(response)));
-        }
-        let open = verdict.receipt.map(|receipt| Open { gate: self.gate.clone(), receipt: Some(receipt) });
-        let passed = self.inner.call(request);
+        // The one that said it is ready serves it; its clone has to say so first.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let (gate, body) = (self.gate.clone(), self.body);
+        let (head, content) = request.into_parts();
+        let judged = gate.admit_or_hold(|name| attribute(&head, name));
         Box::pin(async move {
-            let mut response = passed.await?;
+            let verdict = decided(&gate, &head, judged).await;
+            if let Some(answer) = verdict.response {
+                let mut response = Response::new(body(answer.body));
+                *response.status_mut() =
+                    StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                add(response.headers_mut(), &answer.headers);
+                add(response.headers_mut(), &verdict.headers);
+                return Ok(response);
+            }
+            let open = verdict.receipt.map(|receipt| Open { gate, receipt: Some(receipt) });
+            let mut response = inner.call(Request::from_parts(head, content)).await?;
             if let Some(open) = open {
                 open.settle(response.headers());
             }
             add(response.headers_mut(), &verdict.headers);
             Ok(response)
         })
+    }
+}
+
+/// What becomes of a request, if need be after it was held back. One that loses its place asks again, in vain not for ever.
+async fn decided(gate: &Gate, head: &Parts, judged: (Verdict, Option<Held>)) -> Verdict {
+    const ATTEMPTS: usize = 3;
+    let (mut verdict, mut held) = judged;
+    for _ in 0..ATTEMPTS {
+        let Some(waiting) = held else { return verdict };
+        match waiting.await {
+            Some(verdict) => return verdict,
+            None => (verdict, held) = gate.admit_or_hold(|name| attribute(head, name)),
+        }
+    }
+    gate.admit(|name| attribute(head, name), Timestamp::now())
+}
+
+/// What a gateway knows of a request beside its headers: an extension of it that rules can ask for, under the names that Envoy has
+/// for such things.
+#[derive(Clone, Debug, Default)]
+pub struct Properties(Vec<(String, Vec<u8>)>);
+
+impl Properties {
+    /// Adds one, by its names from the outermost on: `route_name`, `metadata/filter_metadata/…/sub`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.0.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds the address that a connection comes from, for keys of `source_address`.
+    #[must_use]
+    pub fn source(self, address: SocketAddr) -> Self {
+        self.with("source/address", address.to_string())
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_slice())
     }
 }
 
@@ -135,16 +180,19 @@ impl fmt::Debug for Open {
     }
 }
 
-fn attribute<'r, Q>(request: &'r Request<Q>, name: &str) -> Option<&'r [u8]> {
+fn attribute<'r>(head: &'r Parts, name: &str) -> Option<&'r [u8]> {
     match name {
-        ":path" => request.uri().path_and_query().map(|path| path.as_str().as_bytes()),
-        ":method" => Some(request.method().as_str().as_bytes()),
-        ":authority" => request
-            .uri()
+        ":path" => head.uri.path_and_query().map(|path| path.as_str().as_bytes()),
+        ":method" => Some(head.method.as_str().as_bytes()),
+        ":authority" => head
+            .uri
             .authority()
             .map(|authority| authority.as_str().as_bytes())
-            .or_else(|| request.headers().get(http::header::HOST).map(HeaderValue::as_bytes)),
-        name => request.headers().get(name).map(HeaderValue::as_bytes),
+            .or_else(|| head.headers.get(http::header::HOST).map(HeaderValue::as_bytes)),
+        name => match name.strip_prefix('@') {
+            Some(name) => head.extensions.get::<Properties>()?.get(name),
+            None => head.headers.get(name).map(HeaderValue::as_bytes),
+        },
     }
 }
 

@@ -60,10 +60,10 @@ pub use decision::{
 };
 pub use error::Error;
 pub use gate::{
-    Alternatives, Budget, Builder, FailMode, Gate, Header, Label, Released, Report, Response, Verdict,
+    Alternatives, Budget, Builder, FailMode, Gate, Header, Held, Label, Released, Report, Response, Verdict,
 };
 #[cfg(feature = "tower")]
-pub use layer::{Admission as AdmissionService, AdmissionLayer};
+pub use layer::{Admission as AdmissionService, AdmissionLayer, Properties};
 pub use limits::Limits;
 pub use metrics::{Decided, Metrics};
 #[cfg(feature = "sync")]

@@ -3,24 +3,42 @@
 use std::{
     fmt::Write,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
-use crate::gate::{Gate, WORDS};
+use crate::gate::{Gate, Verdict, WORDS};
 
 /// Tiers that are counted apart; a table has no more.
 const TIERS: usize = 32;
 
+/// Rules that are counted; a configuration has no more.
+const RULES: usize = 256;
+
 /// Counters of a gate.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// By label of the decision and tier; the last row is of requests that the fail mode answered.
-    decisions: [[AtomicU64; TIERS]; WORDS.len()],
+    /// By label of the decision, whether it bites, and tier; the last row is of requests that the fail mode answered.
+    decisions: [[[AtomicU64; TIERS]; 2]; WORDS.len()],
+    /// By rule.
+    matches: Matches,
+    key_missing: AtomicU64,
+    delayed: AtomicU64,
+    delay_us: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) restarts: AtomicU64,
     pub(crate) swaps: AtomicU64,
     pub(crate) unavailable: AtomicU64,
     pub(crate) tables_applied: AtomicU64,
     pub(crate) tables_rejected: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Matches([AtomicU64; RULES]);
+
+impl Default for Matches {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
 }
 
 /// HTTP requests with the same outcome.
@@ -30,6 +48,8 @@ pub struct Decided {
     pub decision: &'static str,
     /// Name of the tier.
     pub tier: String,
+    /// Whether it bit.
+    pub is_enforced: bool,
     /// How many.
     pub requests: u64,
 }
@@ -40,6 +60,13 @@ pub struct Decided {
 pub struct Metrics {
     /// HTTP requests by decision and tier, those that there were.
     pub decisions: Vec<Decided>,
+    /// Requests that matched each rule of the configuration. A rule that never matches is a mistake that nobody would notice
+    /// otherwise.
+    pub rule_matches: Vec<(String, u64)>,
+    /// Requests without a part of what the key is built from.
+    pub key_missing: u64,
+    /// Requests that were held back and are not any more, and how long they were in all.
+    pub delayed: (u64, Duration),
     /// Instances that trapped, or ran out of time or memory.
     pub failures: u64,
     /// Instances made anew after that.
@@ -69,6 +96,9 @@ impl Gate {
         let (keys, waiting) = self.held();
         Metrics {
             decisions: counters.decided(&self.tiers()),
+            rule_matches: self.rules().iter().cloned().zip(counters.matches.0.iter().map(read)).collect(),
+            key_missing: read(&counters.key_missing),
+            delayed: (read(&counters.delayed), Duration::from_micros(read(&counters.delay_us))),
             failures: read(&counters.failures),
             restarts: read(&counters.restarts),
             swaps: read(&counters.swaps),
@@ -84,22 +114,33 @@ impl Gate {
 
 impl Counters {
     /// Counts an HTTP request.
-    pub(crate) fn count(&self, word: &str, tier: u8) {
-        let row = WORDS.iter().position(|candidate| *candidate == word);
-        let row = row.and_then(|row| self.decisions.get(row));
-        if let Some(counter) = row.and_then(|row| row.get(usize::from(tier))) {
+    pub(crate) fn count(&self, verdict: &Verdict) {
+        let rows = self.decisions.get(verdict.label.map_or(WORDS.len() - 1, |label| label as usize));
+        let row = rows.and_then(|rows| rows.get(usize::from(verdict.is_enforced)));
+        let tier = row.and_then(|row| row.get(usize::from(verdict.tier)));
+        let rule = verdict.rule.and_then(|rule| self.matches.0.get(rule as usize));
+        let key_missing = verdict.anonymous.then_some(&self.key_missing);
+        for counter in [tier, rule, key_missing].into_iter().flatten() {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    /// Counts a request that was held back and is not any more.
+    pub(crate) fn count_delay(&self, delay: Duration) {
+        self.delayed.fetch_add(1, Ordering::Relaxed);
+        self.delay_us.fetch_add(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     fn decided(&self, tiers: &[String]) -> Vec<Decided> {
         let mut all = Vec::new();
-        for (decision, row) in WORDS.into_iter().zip(&self.decisions) {
-            for (tier, counter) in row.iter().enumerate() {
-                let requests = counter.load(Ordering::Relaxed);
-                if requests > 0 {
-                    let tier = tiers.get(tier).map_or("default", String::as_str).to_owned();
-                    all.push(Decided { decision, tier, requests });
+        for (decision, rows) in WORDS.into_iter().zip(&self.decisions) {
+            for (is_enforced, row) in [false, true].into_iter().zip(rows) {
+                for (tier, counter) in row.iter().enumerate() {
+                    let requests = counter.load(Ordering::Relaxed);
+                    if requests > 0 {
+                        let tier = tiers.get(tier).map_or("default", String::as_str).to_owned();
+                        all.push(Decided { decision, tier, is_enforced, requests });
+                    }
                 }
             }
         }
@@ -118,6 +159,7 @@ impl Metrics {
             ("tidegate_unavailable_total", self.unavailable),
             ("tidegate_tables_applied_total", self.tables_applied),
             ("tidegate_tables_rejected_total", self.tables_rejected),
+            ("tidegate_key_missing_total", self.key_missing),
         ];
         let gauges = [
             ("tidegate_table_epoch", self.table_epoch),
@@ -131,10 +173,22 @@ impl Metrics {
                 let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
             }
         }
-        for Decided { decision, tier, requests } in &self.decisions {
-            let tier = tier.replace(['\\', '"', '\n'], "_");
+        let (delayed, delay) = self.delayed;
+        let name = "tidegate_delay_seconds";
+        let _ = writeln!(
+            text,
+            "# TYPE {name} summary\n{name}_sum {}\n{name}_count {delayed}",
+            delay.as_secs_f64()
+        );
+        let label = |name: &str| name.replace(['\\', '"', '\n'], "_");
+        for (rule, matches) in &self.rule_matches {
+            let _ = writeln!(text, "tidegate_rule_matches_total{{rule=\"{}\"}} {matches}", label(rule));
+        }
+        for Decided { decision, tier, is_enforced, requests } in &self.decisions {
+            let (tier, mode) = (label(tier), if *is_enforced { "enforce" } else { "shadow" });
             let name = "tidegate_decisions_total";
-            let _ = writeln!(text, "{name}{{decision=\"{decision}\",tier=\"{tier}\"}} {requests}");
+            let labels = format!("decision=\"{decision}\",tier=\"{tier}\",mode=\"{mode}\"");
+            let _ = writeln!(text, "{name}{{{labels}}} {requests}");
         }
         text
     }

@@ -1,10 +1,11 @@
 //! Connections, and how they end: the one that serves a request finishes it first.
 
-use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, time::Duration};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tidegate_host::Properties;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -32,7 +33,9 @@ where
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, service.clone(), end.clone()))),
+                Ok((stream, client)) => {
+                    connections.spawn(connection(stream, client, service.clone(), end.clone()));
+                }
                 Err(error) => {
                     warn!("cannot take a connection: {error}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -48,12 +51,16 @@ where
     }
 }
 
-async fn connection<S>(stream: TcpStream, service: S, mut end: watch::Receiver<bool>)
+async fn connection<S>(stream: TcpStream, client: SocketAddr, service: S, mut end: watch::Receiver<bool>)
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let answer = service_fn(move |request| service.clone().call(request));
+    let answer = service_fn(move |mut request| {
+        // For rules that ask where a request comes from.
+        request.extensions_mut().insert(Properties::default().source(client));
+        service.clone().call(request)
+    });
     let serving =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
     let mut serving = pin!(serving);

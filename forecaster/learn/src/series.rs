@@ -8,6 +8,8 @@ use crate::learner::Learning;
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
+/// How far ahead errors are learned, in steps; further on, intervals grow with the root of the distance.
+const LEARNED_AHEAD: usize = 15;
 /// A key is not forgotten sooner, however short the season is.
 const MIN_MEMORY_STEPS: u64 = 240;
 
@@ -63,7 +65,7 @@ pub struct Series {
 impl Series {
     pub(crate) fn new(settings: &SeriesSettings) -> Self {
         Self {
-            model: (settings.model.build)(&Settings { season_steps: settings.season_steps }),
+            model: (settings.model.build)(&Settings::light(settings.season_steps, LEARNED_AHEAD)),
             memory_steps: settings.memory_steps(),
             pending: 0,
             largest: [0, 0],

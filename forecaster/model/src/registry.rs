@@ -1,9 +1,24 @@
-//! The models there are. Configuration, documentation and tests iterate this list.
+//! The models there are. Configuration, command line, documentation, backtests and tests iterate this list.
 
 use crate::{
+    arima::Arima,
+    autoregression::{Autoregression, LogAutoregression},
+    bank::Bank,
+    ets::{DampedTrend, HoltWinters, HoltWintersLog, SimpleSmoothing},
     forecast::{Model, Settings},
+    member::{Member, Recipe},
+    mstl::Mstl,
+    naive::Naive,
+    prophet::Prophet,
     seasonal_naive::SeasonalNaive,
+    snapshot::SnapshotError,
+    theta::Theta,
+    tsb::{Croston, Tsb},
+    window::{WindowAverage, WindowMedian},
 };
+
+/// A model from a snapshot, or why there is none.
+pub type Restored = Result<Box<dyn Model>, SnapshotError>;
 
 /// One model as the registry knows it.
 #[derive(Clone, Copy, Debug)]
@@ -14,10 +29,55 @@ pub struct Entry {
     pub summary: &'static str,
     /// Makes an untrained model.
     pub build: fn(&Settings) -> Box<dyn Model>,
+    /// Makes a model from what [`Model::snapshot`] gave.
+    pub restore: fn(&[u8]) -> Restored,
+    /// Its part in `auto`.
+    recipe: Option<Recipe>,
+    /// Whether it is a part of it for every key, and not only where there is time and memory.
+    light: bool,
+}
+
+impl Entry {
+    /// The same, in the bank of every key: what costs microseconds and keeps no season of its own.
+    const fn light(self) -> Self {
+        Self { light: true, ..self }
+    }
 }
 
 /// Every model, one line each.
-pub const MODELS: &[Entry] = &[SeasonalNaive::ENTRY];
+pub const MODELS: &[Entry] = &[
+    model::<SeasonalNaive>(
+        "seasonal-naive",
+        1.0,
+        "as one season ago, with the quantiles of its recent errors",
+    )
+    .light(),
+    model::<Naive>("naive", 0.3, "as the last step").light(),
+    model::<WindowAverage>("window-average", 0.5, "the mean of the last values").light(),
+    model::<WindowMedian>("window-median", 1.0, "the median of the last values").light(),
+    model::<SimpleSmoothing>("ses", 0.4, "simple exponential smoothing").light(),
+    model::<DampedTrend>("holt-damped", 0.3, "Holt's exponential smoothing with a damped trend"),
+    model::<HoltWinters>("holt-winters", 1.0, "exponential smoothing with several additive seasons"),
+    model::<HoltWintersLog>(
+        "holt-winters-log",
+        1.0,
+        "exponential smoothing with several seasons that multiply",
+    ),
+    model::<Autoregression>(
+        "autoregression",
+        2.0,
+        "ridge regression on newest values and those a season ago",
+    )
+    .light(),
+    model::<LogAutoregression>("autoregression-log", 3.0, "the same on logarithms").light(),
+    model::<Theta>("theta", 1.0, "seasonally adjusted smoothing with half the slope"),
+    model::<Mstl>("mstl", 1.0, "several seasons by local regression, the rest by smoothing"),
+    model::<Arima>("arima", 1.5, "low-order ARIMA around Fourier terms"),
+    model::<Prophet>("prophet", 1.0, "a trend with bends and waves of the seasons"),
+    model::<Croston>("croston", 0.2, "intermittent demand: size over interval"),
+    model::<Tsb>("tsb", 0.2, "intermittent demand: size times likelihood").light(),
+    AUTO,
+];
 
 /// The model with this name.
 #[must_use]
@@ -25,29 +85,36 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     MODELS.iter().find(|entry| entry.name == name)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::LEVELS;
+const AUTO: Entry = Entry {
+    name: "auto",
+    summary: "all the others, weighted by how well each has done lately at each distance",
+    build: |settings| Box::new(Bank::new(&recipes(settings), settings)),
+    restore: |bytes| Ok(Box::new(Bank::restore(&recipes, bytes)?)),
+    recipe: None,
+    light: false,
+};
 
-    #[test]
-    fn every_model_is_found_by_its_name_and_keeps_the_contract() {
-        for entry in MODELS {
-            assert_eq!(find(entry.name).map(|found| found.name), Some(entry.name));
-            let mut model = (entry.build)(&Settings { season_steps: 4 });
-            assert!(model.forecast(0, 3).is_empty(), "{} forecasts from nothing", entry.name);
-            for step in 0..40 {
-                model.observe(step, (step % 4) as f64);
-            }
-            let steps = model.forecast(40, 6);
-            assert_eq!((steps.len(), model.observed_steps()), (6, 40), "{}", entry.name);
-            assert!(steps.iter().all(|step| step.quantiles.is_sorted()), "{}", entry.name);
-        }
-        assert!(find("no-such-model").is_none());
-    }
+/// The members of `auto`.
+fn recipes(settings: &Settings) -> Vec<Recipe> {
+    MODELS
+        .iter()
+        .filter(|entry| entry.light || !settings.is_light())
+        .filter_map(|entry| entry.recipe)
+        .collect()
+}
 
-    #[test]
-    fn levels_ascend_and_hold_the_median() {
-        assert!(LEVELS.is_sorted() && LEVELS.contains(&0.5));
+/// One method in a bank of its own; `prior` is its weight in `auto` before anything is known, relative to the others.
+#[must_use]
+pub const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static str) -> Entry {
+    Entry {
+        name,
+        summary,
+        build: |settings| Box::new(Bank::new(&[Recipe::of::<T>(1.0)], settings)),
+        restore: |bytes| Ok(Box::new(Bank::restore(&|_| vec![Recipe::of::<T>(1.0)], bytes)?)),
+        recipe: Some(Recipe::of::<T>(prior)),
+        light: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::{backtest::BacktestOptions, forecast::ForecastOptions};
+
 const AFTER_HELP: &str =
     "TIDEGATE_LOG sets what is logged: warn, info (default), debug, or a filter such as tidegate=debug.";
 
@@ -32,6 +34,10 @@ pub(crate) enum Command {
         #[arg(long)]
         new: bool,
     },
+    /// Forecast series from a file, with intervals.
+    Forecast(Box<ForecastOptions>),
+    /// Backtest models on series from a file: rolling origins, scored beside naive models.
+    Backtest(Box<BacktestOptions>),
     /// Compare limiters on virtual time: static and global buckets, buckets with floors, and Tidegate with and without
     /// foresight.
     Simulate(Box<Simulate>),

@@ -4,16 +4,19 @@
 //! environment and clock.
 
 mod app;
+mod backtest;
 mod check;
 mod cli;
 mod clock;
 mod config;
+mod forecast;
 mod http;
 mod ingest;
 mod key;
 mod metrics;
 mod planning;
 mod proxies;
+mod series_input;
 mod serve;
 mod session;
 mod simulate;
@@ -38,6 +41,8 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     match Cli::parse().command {
         Command::Serve { config } => serve::run(&config),
+        Command::Forecast(options) => forecast::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Backtest(options) => backtest::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Simulate(asked) => simulate::run(&asked).map(|()| ExitCode::SUCCESS),
         Command::Check { config, json } => check::run(&config, json),
         Command::Key { file, new } => key::run(&file, new).map(|()| ExitCode::SUCCESS),

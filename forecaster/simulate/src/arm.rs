@@ -175,10 +175,9 @@ impl Arm {
             note(arrival, outcome);
         })?;
         let end = Timestamp::from_nanos(world.trace.arrivals.last().map_or(0, |arrival| arrival.at_ns));
-        let constant = capacity_per_s * end.since(start) as f64 / 3.6e12;
-        let capacity_hours = limiter.capacity_hours(end).unwrap_or(constant);
+        let mean_per_s = limiter.mean_capacity_per_s(end).unwrap_or(capacity_per_s);
         drop(limiter);
-        Ok(tally.finish(capacity_hours))
+        Ok(tally.finish(mean_per_s))
     }
 
     /// The policy with what this arm lacks taken out.

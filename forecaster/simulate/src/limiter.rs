@@ -55,8 +55,8 @@ pub(crate) trait Limiter {
         Ok(())
     }
 
-    /// Capacity times hours until now, where it changes.
-    fn capacity_hours(&mut self, _now: Timestamp) -> Option<f64> {
+    /// Mean capacity of the first resource until now, where it changes.
+    fn mean_capacity_per_s(&mut self, _now: Timestamp) -> Option<f64> {
         None
     }
 }

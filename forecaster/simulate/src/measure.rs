@@ -10,8 +10,8 @@ use crate::{limiter::Refused, policy::Policy, replay::Outcome, trace::Arrival, w
 pub struct Outcomes {
     /// By group, in the order of the summary.
     pub groups: Vec<Group>,
-    /// Capacity of the first resource times hours, in tokens per second times hours.
-    pub capacity_hours: f64,
+    /// Mean capacity of the first resource in tokens per second: what was paid for.
+    pub capacity_per_s: f64,
 }
 
 /// Outcomes of one group of customers.
@@ -144,7 +144,7 @@ impl Tally {
             }
             groups.push(Group { name: name.to_owned(), ..Group::default() });
         }
-        Self { outcomes: Outcomes { groups, capacity_hours: 0.0 }, group_of }
+        Self { outcomes: Outcomes { groups, capacity_per_s: 0.0 }, group_of }
     }
 
     /// Files one request.
@@ -155,8 +155,8 @@ impl Tally {
         }
     }
 
-    pub(crate) fn finish(mut self, capacity_hours: f64) -> Outcomes {
-        self.outcomes.capacity_hours = capacity_hours;
+    pub(crate) fn finish(mut self, capacity_per_s: f64) -> Outcomes {
+        self.outcomes.capacity_per_s = capacity_per_s;
         self.outcomes.groups.iter_mut().for_each(|group| group.waits_us.sort_unstable());
         self.outcomes
     }

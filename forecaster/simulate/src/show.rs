@@ -50,7 +50,7 @@ fn arms(section: &Section) -> Table {
             "mean wait\nms",
             "p99 wait\nms",
             "guaranteed\n%",
-            "capacity-hours\n% of global",
+            "mean capacity\n/s",
         ]
         .map(str::to_owned),
     );
@@ -66,7 +66,7 @@ fn arms(section: &Section) -> Table {
             spread(line.wait_ms, 0),
             spread(line.wait_p99_ms, 0),
         ]);
-        row.extend([spread(line.guaranteed, 1), spread(line.capacity_hours, 1)]);
+        row.extend([spread(line.guaranteed, 1), spread(line.capacity_per_s, 1)]);
         table.add_row(row);
     }
     let names = if has_policies { 2 } else { 1 };

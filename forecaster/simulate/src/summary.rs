@@ -33,8 +33,8 @@ pub struct Line {
     pub admitted: Spread,
     /// Admitted tokens, percent of what the one bucket for all admitted.
     pub of_global: Spread,
-    /// Capacity of the first resource times hours, percent of what the one bucket for all had.
-    pub capacity_hours: Spread,
+    /// Mean capacity of the first resource, tokens per second.
+    pub capacity_per_s: Spread,
     /// Requests of the upper tiers refused within contract, percent, without the customer that misbehaves.
     pub upper_refused: Spread,
     /// Requests of the upper tiers refused beyond contract, percent, likewise.
@@ -142,10 +142,6 @@ fn line(policy: &str, arm: &str, runs: &[&Run]) -> Line {
         let global = global(run.seed)?.outcomes.total().admitted_tokens;
         Some(percent(run.outcomes.total().admitted_tokens, global))
     });
-    let capacity_hours = own.iter().filter_map(|run| {
-        let global = global(run.seed)?.outcomes.capacity_hours;
-        Some(run.outcomes.capacity_hours * 100.0 / global.max(f64::MIN_POSITIVE))
-    });
     let groups = own.first().map_or(&[][..], |run| &run.outcomes.groups[..]);
     let refused = groups.iter().enumerate().map(|(index, group)| {
         let figure = |outcomes: &Outcomes| outcomes.groups.get(index).map_or(0.0, refused_percent);
@@ -158,7 +154,7 @@ fn line(policy: &str, arm: &str, runs: &[&Run]) -> Line {
             percent(outcomes.total().admitted_tokens, outcomes.total().offered_tokens)
         }),
         of_global: Spread::of(of_global),
-        capacity_hours: Spread::of(capacity_hours),
+        capacity_per_s: spread(&|outcomes| outcomes.capacity_per_s),
         upper_refused: spread(&|outcomes| {
             let upper = outcomes.upper();
             percent(upper.refused_within_contract(), upper.offered)

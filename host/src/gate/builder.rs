@@ -10,7 +10,7 @@ use crate::{
     bindings::exports::tidegate::admission::allocation::{ResourceSetup, SafeBudget, Setup},
     component::Component,
     error::Error,
-    gate::{Gate, Inner, Origin, mend, shares::Shares, tables::Tables},
+    gate::{Gate, Inner, Origin, held, mend, shares::Shares, tables::Tables},
     instance::{Instance, Start},
     limits::Limits,
     metrics::Counters,
@@ -116,6 +116,7 @@ impl Builder {
             None if self.resources.is_empty() => return Err(Error::Incomplete),
             None => Start::Setup(setup(self.resources)),
         };
+        let has_rules = matches!(start, Start::Configuration(_));
         let origin = Origin { component, start };
         let count = self.shards.unwrap_or(1).clamp(1, MOST_SHARDS);
         let first_boot = now.nanos();
@@ -134,6 +135,8 @@ impl Builder {
             shards: shards.into(),
             hasher: std::hash::RandomState::new(),
             most_keys: self.most_keys.unwrap_or(MOST_KEYS),
+            has_rules,
+            room: Arc::default(),
             tables: Mutex::new(Tables::default()),
             shares: Mutex::new(Shares::new(usize::from(count))),
             next_boot: AtomicU64::new(first_boot + u64::from(count)),
@@ -144,6 +147,9 @@ impl Builder {
         };
         let gate = Gate { inner: Arc::new(inner) };
         mend::watch(Arc::downgrade(&gate.inner), failures)?;
+        if has_rules {
+            held::watch(Arc::downgrade(&gate.inner), Arc::clone(&gate.inner.room))?;
+        }
         Ok(gate)
     }
 }

@@ -14,14 +14,14 @@ use crate::{
 
 impl Gate {
     /// Decides a request. Never fails and never waits for more than a call into the policy: while the policy is being restarted,
-    /// the fail mode answers.
+    /// the fail mode answers. A gate with a configuration holds nothing back here: that is for [`Gate::admit_or_hold`].
     #[must_use]
     pub fn decide(&self, request: &Request<'_>, now: Timestamp) -> Decision {
         let shard = self.shard(request.key.shard);
         shard.requests.fetch_add(1, Ordering::Relaxed);
         let decided = self.on(shard, |state| {
             let place = state.place(shard.index);
-            let decision = state.timed(now, |instance, now| decide(instance, request, now))?;
+            let decision = state.timed(now, |instance, now| self.ask_one(instance, request, now))?;
             Ok(place.decision(&decision))
         });
         decided.unwrap_or_else(|_| self.unavailable())
@@ -37,7 +37,7 @@ impl Gate {
             let mut asks = Vec::with_capacity(requests.len());
             let mut places = Vec::with_capacity(requests.len());
             for (place, request) in requests.iter().enumerate().filter(|(_, request)| of_shard(request)) {
-                match ask(request) {
+                match self.ask(request) {
                     Some(ask) => {
                         asks.push(ask);
                         places.push(place);
@@ -88,34 +88,39 @@ impl Gate {
         }
     }
 
+    fn ask_one(&self, instance: &mut Instance, request: &Request<'_>, now: u64) -> Result<Answer, Error> {
+        if let Some(ask) = self.ask(request) {
+            return instance.call(Purpose::Decision, |policy, store| {
+                policy.tidegate_admission_allocation().call_decide(store, ask, now)
+            });
+        }
+        let named = Named { may_wait: self.holds(request), ..named(request) };
+        instance.call(Purpose::Decision, |policy, store| {
+            policy.tidegate_admission_allocation().call_decide_request(store, &named, now)
+        })
+    }
+
+    /// The request in the form of the hot path: a single demand under an interned key.
+    fn ask(&self, request: &Request<'_>) -> Option<Ask> {
+        let Request { key, class, first, several, partial, .. } = request;
+        if !several.is_empty() {
+            return None;
+        }
+        let may_wait = self.holds(request);
+        Some(Ask { key: key.id?, class: *class, demand: *first, may_wait, partial: *partial })
+    }
+
+    fn holds(&self, request: &Request<'_>) -> bool {
+        request.may_wait && !self.has_rules()
+    }
+
     pub(crate) fn unavailable(&self) -> Decision {
         self.inner.counters.unavailable.fetch_add(1, Ordering::Relaxed);
         Decision::Unavailable { pass: self.inner.fail_mode == FailMode::Open }
     }
 }
 
-/// The request in the form of the hot path: a single demand under an interned key.
-fn ask(request: &Request<'_>) -> Option<Ask> {
-    let Request { key, class, first, several, may_wait, partial } = request;
-    if !several.is_empty() {
-        return None;
-    }
-    Some(Ask { key: key.id?, class: *class, demand: *first, may_wait: *may_wait, partial: *partial })
-}
-
 type Answer = crate::bindings::exports::tidegate::admission::types::Decision;
-
-fn decide(instance: &mut Instance, request: &Request<'_>, now: u64) -> Result<Answer, Error> {
-    if let Some(ask) = ask(request) {
-        return instance.call(Purpose::Decision, |policy, store| {
-            policy.tidegate_admission_allocation().call_decide(store, ask, now)
-        });
-    }
-    let named = named(request);
-    instance.call(Purpose::Decision, |policy, store| {
-        policy.tidegate_admission_allocation().call_decide_request(store, &named, now)
-    })
-}
 
 /// The request with its key by name.
 pub(super) fn named(request: &Request<'_>) -> Named {

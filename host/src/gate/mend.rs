@@ -56,7 +56,7 @@ impl Gate {
         tables.take_over(&mut instance, 0, share, now)?;
         self.prepare(&mut instance, &names)?;
         let mut state = shard.lock();
-        self.enter(&mut state, instance, names.len())?;
+        self.enter(shard, &mut state, instance, names.len())?;
         self.inner.counters.restarts.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -72,7 +72,13 @@ impl Gate {
     }
 
     /// Puts an instance that knows the first `known` names into its place.
-    pub(super) fn enter(&self, state: &mut State, mut instance: Instance, known: usize) -> Result<(), Error> {
+    pub(super) fn enter(
+        &self,
+        shard: &Shard,
+        state: &mut State,
+        mut instance: Instance,
+        known: usize,
+    ) -> Result<(), Error> {
         let late: Vec<Vec<u8>> = state.names.iter().skip(known).map(|name| name.to_vec()).collect();
         instance.intern(&late)?;
         state.tiers = instance.tiers()?.into();
@@ -81,6 +87,7 @@ impl Gate {
         state.is_failed = false;
         state.generation = state.generation.wrapping_add(1);
         state.boot = self.inner.boot();
+        self.inner.room.lose(shard.index);
         Ok(())
     }
 }

@@ -63,7 +63,7 @@ impl Gate {
                 // Whatever fails from here on is made anew of what is new.
                 state.instance = None;
                 tables.take_over(&mut instance, left, share, now)?;
-                self.enter(state, instance, known)?;
+                self.enter(shard, state, instance, known)?;
                 Ok(report)
             });
             let report = entered.ok().flatten();

@@ -5,21 +5,24 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{FailMode, Gate};
+use super::{FailMode, Gate, held::Held};
 pub use crate::bindings::exports::tidegate::admission::http::{Header, Label, Response};
 use crate::{
-    bindings::exports::tidegate::admission::http::Attribute,
-    decision::{Place, Receipt},
+    bindings::exports::tidegate::admission::http::{self, Attribute},
+    decision::{Place, Receipt, Ticket},
     error::Error,
     instance::{Instance, Purpose},
     time::Timestamp,
 };
 
 /// Labels as words, in their order, and that of a request which no policy saw.
-pub(crate) const WORDS: [&str; 8] = [
+pub(crate) const WORDS: [&str; 11] = [
     "guaranteed",
     "opportunistic",
     "emergency",
+    "waiting",
+    "delayed",
+    "skipped",
     "fail_open",
     "refused_contract",
     "refused_pool",
@@ -42,25 +45,49 @@ pub struct Verdict {
     pub headers: Vec<Header>,
     /// A part of the key was missing.
     pub anonymous: bool,
+    /// Index of the rule that matched, for [`Gate::rules`].
+    pub rule: Option<u32>,
+    /// Whether refusals bite; otherwise the label only tells what would have been.
+    pub is_enforced: bool,
 }
 
 /// What an instance wants to see of messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rules {
     request: Vec<Attribute>,
     response: Vec<String>,
+    names: Arc<[String]>,
 }
 
 type Values = Vec<Option<Vec<u8>>>;
 
 impl Gate {
-    /// Decides a request by its attributes: lower-case header names, `:path`, `:method`, `:authority`. Never fails.
+    /// Decides a request by its attributes: lower-case header names, `:path`, `:method`, `:authority`, and what the gateway knows
+    /// beside, such as `@source/address`. Never fails, and never holds a request back.
     ///
     /// Only a gate with a configuration has rules for that; one that was built from resources lets everything pass.
     pub fn admit<'r>(&self, attribute: impl Fn(&str) -> Option<&'r [u8]>, now: Timestamp) -> Verdict {
+        self.judge(attribute, false, now).0
+    }
+
+    /// Decides a request by its attributes as [`Gate::admit`] does, by the system's clock. One whose tier may wait is held back where
+    /// tokens are short: then there is a future of what becomes of it.
+    pub fn admit_or_hold<'r>(&self, attribute: impl Fn(&str) -> Option<&'r [u8]>) -> (Verdict, Option<Held>) {
+        let (verdict, ticket) = self.judge(attribute, true, Timestamp::now());
+        let waits = verdict.label == Some(Label::Waiting);
+        let held = if waits { self.wait(ticket) } else { None };
+        (verdict, held)
+    }
+
+    fn judge<'r>(
+        &self,
+        attribute: impl Fn(&str) -> Option<&'r [u8]>,
+        holds: bool,
+        now: Timestamp,
+    ) -> (Verdict, Option<Ticket>) {
         // Another configuration may come between looking and asking; then it is looked again.
         const ATTEMPTS: usize = 3;
-        let mut rules = self.rules();
+        let mut rules = self.looks();
         for _ in 0..ATTEMPTS {
             let values = rules.values(&attribute);
             let shard = self.shard(self.index_of_values(&rules, &values));
@@ -71,22 +98,31 @@ impl Gate {
                 let place = state.place(shard.index);
                 let verdict = state.timed(now, |instance, now| {
                     instance.call(Purpose::Decision, |policy, store| {
-                        policy.tidegate_admission_http().call_admit(store, &values, now)
+                        policy.tidegate_admission_http().call_admit(store, &values, holds, now)
                     })
                 })?;
-                Ok(Ok(Verdict::new(place, verdict)))
+                let ticket = verdict.ticket.map(|number| Ticket(place.with(number)));
+                // Before anybody else can let it go.
+                ticket.into_iter().for_each(|ticket| self.inner.room.seat(ticket));
+                Ok(Ok((Verdict::new(place, verdict), ticket)))
             });
             match decided {
-                Ok(Ok(verdict)) => {
+                Ok(Ok((verdict, ticket))) => {
                     shard.requests.fetch_add(1, Ordering::Relaxed);
-                    self.inner.counters.count(verdict.word(), verdict.tier);
-                    return verdict;
+                    self.inner.counters.count(&verdict);
+                    return (verdict, ticket);
                 }
                 Ok(Err(others)) => rules = others,
                 Err(_) => break,
             }
         }
-        self.no_verdict()
+        (self.no_verdict(), None)
+    }
+
+    /// Names of the configuration's rules, by the index that verdicts give.
+    #[must_use]
+    pub fn rules(&self) -> Arc<[String]> {
+        Arc::clone(&self.looks().names)
     }
 
     /// Settles an admitted request by the headers of its response. Without the one that tells the cost, or without a response,
@@ -113,10 +149,10 @@ impl Gate {
     /// Whether the gate has rules for HTTP requests.
     #[must_use]
     pub fn has_rules(&self) -> bool {
-        matches!(self.origin().start, crate::instance::Start::Configuration(_))
+        self.inner.has_rules
     }
 
-    fn rules(&self) -> Arc<Rules> {
+    fn looks(&self) -> Arc<Rules> {
         Arc::clone(&self.shard(0).lock().rules)
     }
 
@@ -138,7 +174,6 @@ impl Gate {
 
     fn no_verdict(&self) -> Verdict {
         self.inner.counters.unavailable.fetch_add(1, Ordering::Relaxed);
-        self.inner.counters.count("unavailable", 0);
         let response = (self.inner.fail_mode == FailMode::Closed).then(|| Response {
             status: 503,
             headers: vec![
@@ -147,7 +182,18 @@ impl Gate {
             ],
             body: "Admission control is being restarted.\n".into(),
         });
-        Verdict { label: None, tier: 0, receipt: None, response, headers: Vec::new(), anonymous: false }
+        let verdict = Verdict {
+            label: None,
+            tier: 0,
+            receipt: None,
+            response,
+            headers: Vec::new(),
+            anonymous: false,
+            rule: None,
+            is_enforced: true,
+        };
+        self.inner.counters.count(&verdict);
+        verdict
     }
 }
 
@@ -158,7 +204,9 @@ impl Rules {
         let response = instance.call(Purpose::Upkeep, |policy, store| {
             policy.tidegate_admission_http().call_response_headers(store)
         })?;
-        Ok(Self { request, response })
+        let names = instance
+            .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_http().call_rules(store))?;
+        Ok(Self { request, response, names: names.into() })
     }
 
     fn values<'r>(&self, attribute: impl Fn(&str) -> Option<&'r [u8]>) -> Values {
@@ -172,7 +220,7 @@ impl Rules {
 }
 
 impl Verdict {
-    fn new(place: Place, verdict: crate::bindings::exports::tidegate::admission::http::Verdict) -> Self {
+    pub(super) fn new(place: Place, verdict: http::Verdict) -> Self {
         Self {
             label: Some(verdict.label),
             tier: verdict.tier,
@@ -180,6 +228,8 @@ impl Verdict {
             response: verdict.response,
             headers: verdict.headers,
             anonymous: verdict.anonymous,
+            rule: verdict.rule,
+            is_enforced: verdict.is_enforced,
         }
     }
 

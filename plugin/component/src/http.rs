@@ -1,22 +1,25 @@
 //! The interface `http`: requests by their attributes. What it wants to see of them follows from the configuration.
 
 use tidegate_core::{
-    Receipt, Timestamp,
+    Receipt, Ticket, Timestamp,
     attributes::Attributes,
-    config::Config,
-    gate::Gate,
+    config::{Config, Mode},
+    gate::{self, Gate},
     outcome,
-    rules::{CostRule, KeyPart},
 };
 
 pub(crate) use crate::bindings::exports::tidegate::admission::http::Attribute;
 use crate::{
+    attributes,
     bindings::{
         Policy as Component,
-        exports::tidegate::admission::http::{Guest, Header, Label, Verdict},
+        exports::tidegate::admission::http::{Guest, Header, Label, LetGo, Verdict},
     },
     state::{self, Policy, State},
 };
+
+/// Requests let go in one call; the host comes again for the others.
+const MOST_RELEASED: usize = 256;
 
 impl Guest for Component {
     fn configure(config: Vec<u8>, now: u64) -> Result<(), Vec<String>> {
@@ -24,7 +27,7 @@ impl Guest for Component {
         let config = Config::parse(&config)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         state::with(|state| {
-            state.attributes = attributes(&config);
+            state.attributes = attributes::of(&config);
             match &mut state.policy {
                 // The caller numbers boots when it asks for reports.
                 Policy::Gate(gate) => state.unreported = gate.reconfigure(config, 0, now),
@@ -45,24 +48,33 @@ impl Guest for Component {
         })
     }
 
-    fn admit(values: Vec<Option<Vec<u8>>>, now: u64) -> Verdict {
+    fn admit(values: Vec<Option<Vec<u8>>>, holds: bool, now: u64) -> Verdict {
         let now = Timestamp::from_nanos(now);
         state::with(|state| {
             let State { policy, attributes, .. } = state;
             let names = attributes.iter().map(|attribute| attribute.name.as_str()).collect();
             let seen = Seen { names, values: &values };
             let (Policy::Gate(gate) | Policy::Unset(gate)) = policy else { return without_rules() };
-            let verdict = gate.admit(&seen, now);
-            let headers = told(gate, verdict.label.as_str(), verdict.tier);
-            Verdict {
-                label: verdict.label.into(),
-                tier: verdict.tier,
-                receipt: verdict.receipt.map(Receipt::to_u64),
-                response: verdict.response.map(Into::into),
-                headers,
-                anonymous: verdict.anonymous,
-            }
+            let verdict = gate.admit(&seen, holds, now);
+            told(gate, verdict)
         })
+    }
+
+    fn release(now: u64) -> Vec<LetGo> {
+        let now = Timestamp::from_nanos(now);
+        state::with(|state| {
+            let (Policy::Gate(gate) | Policy::Unset(gate)) = &mut state.policy else { return Vec::new() };
+            let released = std::iter::from_fn(|| gate.release(now)).take(MOST_RELEASED);
+            let released: Vec<_> = released.collect();
+            let let_go =
+                |(ticket, verdict)| LetGo { ticket: Ticket::to_u64(ticket), verdict: told(gate, verdict) };
+            released.into_iter().map(let_go).collect()
+        })
+    }
+
+    fn rules() -> Vec<String> {
+        let rules = |config: &Config| config.rules.iter().map(|rule| rule.name.clone()).collect();
+        state::with(|state| state.policy.config().map(rules).unwrap_or_default())
     }
 
     fn settle(receipt: u64, values: Vec<Option<Vec<u8>>>, now: u64) {
@@ -88,7 +100,10 @@ const fn without_rules() -> Verdict {
         receipt: None,
         response: None,
         headers: Vec::new(),
+        ticket: None,
         anonymous: true,
+        rule: None,
+        is_enforced: false,
     }
 }
 
@@ -103,37 +118,10 @@ impl Attributes for Seen<'_> {
         let at = self.names.iter().position(|candidate| *candidate == name)?;
         self.values.get(at)?.as_deref()
     }
-}
 
-/// What the rules of a configuration look at, each once.
-fn attributes(config: &Config) -> Vec<Attribute> {
-    let mut found: Vec<Attribute> = Vec::new();
-    let mut want = |name: &str, in_key: bool, without_query: bool| match found
-        .iter_mut()
-        .find(|attribute| attribute.name == name)
-    {
-        Some(attribute) => {
-            attribute.in_key |= in_key;
-            attribute.without_query &= without_query;
-        }
-        None => found.push(Attribute { name: name.to_owned(), in_key, without_query }),
-    };
-    for part in &config.key {
-        match part {
-            KeyPart::Header(name) => want(name, true, false),
-            KeyPart::Path => want(":path", true, true),
-            KeyPart::Method => want(":method", true, false),
-            KeyPart::Authority => want(":authority", true, false),
-            KeyPart::Constant(_) => {}
-        }
+    fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
+        self.header(&attributes::property(names)).map(<[u8]>::to_vec)
     }
-    config.class_header.iter().for_each(|name| want(name, false, false));
-    for resource in &config.resources {
-        if let CostRule::Header { name, .. } = &resource.cost {
-            want(name, false, false);
-        }
-    }
-    found
 }
 
 /// What settling looks at.
@@ -141,10 +129,24 @@ fn settle_headers(config: Option<&Config>) -> impl Iterator<Item = &str> {
     config.into_iter().flat_map(|config| &config.resources).filter_map(|rule| rule.settle_header.as_deref())
 }
 
-fn told(gate: &Gate, label: &str, tier: u8) -> Vec<Header> {
-    if !gate.config().response_headers {
-        return Vec::new();
+/// A verdict in the world's types, and what every response tells of it.
+fn told(gate: &Gate, verdict: gate::Verdict) -> Verdict {
+    let header = |(name, value): (&str, &str)| Header { name: name.to_owned(), value: value.to_owned() };
+    let headers = if gate.config().response_headers {
+        let told = outcome::told(verdict.label.as_str(), gate.allocator().tier_name(verdict.tier));
+        told.into_iter().map(header).collect()
+    } else {
+        Vec::new()
+    };
+    Verdict {
+        label: verdict.label.into(),
+        tier: verdict.tier,
+        receipt: verdict.receipt.map(Receipt::to_u64),
+        response: verdict.response.map(Into::into),
+        headers,
+        ticket: verdict.ticket.map(Ticket::to_u64),
+        anonymous: verdict.anonymous,
+        rule: verdict.rule.and_then(|rule| u32::try_from(rule).ok()),
+        is_enforced: verdict.mode == Mode::Enforce,
     }
-    let told = outcome::told(label, gate.allocator().tier_name(tier));
-    told.into_iter().map(|(name, value)| Header { name: name.to_owned(), value: value.to_owned() }).collect()
 }

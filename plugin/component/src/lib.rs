@@ -9,11 +9,13 @@
 //! | `allocation` | decisions about keys and tokens |
 //! | `upkeep` | tables in, reports out |
 //! | `http` | requests by their attributes |
+//! | `attributes` | what the rules look at |
 //! | `sync` | the conversation with the forecaster |
 //! | `crash` | failing on purpose, in the build for tests of hosts |
 //! | `translate` | the core's words in the world's types |
 
 mod allocation;
+mod attributes;
 mod bindings;
 #[cfg(feature = "crash-test")]
 mod crash;

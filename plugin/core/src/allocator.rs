@@ -4,10 +4,13 @@
 //! |---|---|
 //! | `request` | what is asked and what is answered |
 //! | `decide` | the order of a decision, top to bottom |
+//! | `crew` | workers that share their budgets: what is looked at before, and paid after |
+//! | `view` | what it depends on |
 //! | `retry` | when a refused request would be admitted |
 //! | `waiting`, `release` | the queue: its order, and who goes when |
 //! | `settle` | charge or refund the difference to the actual cost |
-//! | `apply` | installing a table, moving from step to step |
+//! | `apply` | installing a table |
+//! | `step` | moving from step to step |
 //! | `explain` | where a key stands, and what it could have |
 //! | `policy` | what the table says, and which step is current |
 //! | `budget` | shadow buckets and pool of one resource, conserved by construction |
@@ -23,6 +26,7 @@ mod budget;
 mod calendar;
 mod contention;
 mod count;
+mod crew;
 mod decide;
 mod emergency;
 mod explain;
@@ -35,11 +39,14 @@ mod release;
 mod request;
 mod retry;
 mod settle;
+mod step;
+mod view;
 mod waiting;
 
 use alloc::{string::String, vec::Vec};
 
 pub use apply::Progress;
+pub use crew::{Crew, CrewCells};
 pub use explain::{Alternatives, Explanation, ResourceExplanation};
 pub use receipts::Receipt;
 pub use request::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source, Waiting};
@@ -117,6 +124,8 @@ pub struct Allocator {
     clock: Clock,
     /// What this worker has of every budget.
     share: Share,
+    /// The workers that it shares its budgets with.
+    crew: Option<Crew>,
     requests: u64,
     policy: Policy,
     resources: Vec<ResourceState>,
@@ -136,6 +145,10 @@ struct ResourceState {
     safe: SafeBudget,
     /// Capacity, burst and stale capacity of the table in force, if it knows the resource.
     planned: Option<(Rate, Amount, Rate)>,
+    /// What the table in force reserves in all, by step.
+    reserved: Vec<(Rate, Amount)>,
+    /// In a crew: what the contract leaves whom was looked at last, if that was asked.
+    left_seen: Option<Amount>,
     /// Tokens are held until a request settles, and come back then.
     held: bool,
     /// By tier of the table in force.
@@ -165,6 +178,8 @@ impl Allocator {
                     name: resource.name,
                     safe,
                     planned: None,
+                    reserved: Vec::new(),
+                    left_seen: None,
                     held: false,
                     contracts: Vec::new(),
                     floor_steps: Vec::new(),
@@ -179,6 +194,7 @@ impl Allocator {
         Self {
             clock: Clock::new(now),
             share: Share::WHOLE,
+            crew: None,
             requests: 0,
             policy: Policy::absent(),
             keys: Keys::new(resources.len(), setup.max_unknown_keys),
@@ -202,9 +218,9 @@ impl Allocator {
     }
 
     /// Takes a part of every budget; the other workers have the rest. The table in force has to be applied again
-    /// then, and may be.
+    /// then, and may be. In a crew the budgets are whole, and this does nothing.
     pub fn set_share(&mut self, share: Share, now: Timestamp) {
-        if share == self.share {
+        if share == self.share || self.crew.is_some() {
             return;
         }
         while self.installation.is_some() {
@@ -214,7 +230,7 @@ impl Allocator {
         self.share = share;
         (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);
         for resource in &mut self.resources {
-            resource.set_capacity(self.policy.state, share, now);
+            resource.set_capacity(&self.policy, share, now);
         }
     }
 
@@ -262,6 +278,7 @@ impl Allocator {
         let rebased = self.begin(now, DUE_PER_TICK);
         self.sweep(DUE_PER_TICK, rebased);
         self.expire_receipts(0, rebased);
+        self.resources.iter_mut().for_each(|resource| resource.budget.give_back(true, rebased));
     }
 
     /// Takes the usage since the last call, or `None` when there was none. `now` closes nothing: increments add up.
@@ -300,6 +317,12 @@ impl Allocator {
         self.policy.state
     }
 
+    /// Index of the tier of keys that no table names.
+    #[must_use]
+    pub const fn default_tier(&self) -> u8 {
+        self.policy.default_tier
+    }
+
     /// Name of the tier with this index, as decisions give it.
     #[must_use]
     pub fn tier_name(&self, tier: u8) -> &str {
@@ -334,7 +357,8 @@ impl Allocator {
 
     /// What every call does first: tell the time, move to its step, credit overflow.
     fn begin(&mut self, wall: Timestamp, drain: u32) -> Timestamp {
-        let now = self.clock.advance(wall);
+        // A crew has one clock, that of its books.
+        let now = if self.crew.is_some() { wall } else { self.clock.advance(wall) };
         self.move_to_step(wall, now);
         for resource in &mut self.resources {
             resource.budget.drain(now, drain);

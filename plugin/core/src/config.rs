@@ -1,16 +1,17 @@
 //! The plugin's configuration: JSON, read as a whole, with every problem reported at once by line and key.
 
 mod json;
+mod rules;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
 use ed25519_dalek::VerifyingKey;
 pub use json::Problem;
-use json::{Node, Object, Reader};
+use json::{Node, Reader};
 
 use crate::{
     allocator::{ResourceSetup, SafeBudget, Setup},
-    rules::{CostRule, KeyPart},
+    rules::{ClassRule, CostRule, KeyPart, Rule},
     table::MAX_RESOURCES,
     units::MicroRate,
 };
@@ -70,8 +71,12 @@ pub struct Config {
     pub proxy: String,
     /// What the throttling key is built from.
     pub key: Vec<KeyPart>,
-    /// The request header that states the class.
-    pub class_header: Option<String>,
+    /// Where the class of a request comes from; everything is standard without it.
+    pub class: Option<ClassRule>,
+    /// What is different for some requests; the first that matches counts.
+    pub rules: Vec<Rule>,
+    /// Tiers whose decisions do not bite.
+    pub shadow_tiers: Vec<String>,
     /// The resources; at least one.
     pub resources: Vec<ResourceRule>,
     /// Where tables come from; without it the safe budgets rule for good.
@@ -95,7 +100,9 @@ impl Default for Config {
             mode: Mode::Shadow,
             proxy: "envoy".to_owned(),
             key: Vec::new(),
-            class_header: None,
+            class: None,
+            rules: Vec::new(),
+            shadow_tiers: Vec::new(),
             resources: alloc::vec![requests],
             forecaster: None,
             fail_mode: FailMode::Reactive,
@@ -154,24 +161,27 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     let mut config = Config::default();
     let Some(mut object) = reader.object(root) else { return config };
     if let Some(node) = object.take("mode") {
-        let modes = [("shadow", Mode::Shadow), ("enforce", Mode::Enforce)];
-        config.mode = reader.one_of(&node, &modes).unwrap_or_default();
+        config.mode = rules::mode(reader, &node).unwrap_or_default();
     }
     if let Some(node) = object.take("proxy") {
         config.proxy = reader.text(&node).unwrap_or_default();
     }
     if let Some(node) = object.take("key") {
-        let parts = reader.array(&node);
-        config.key = parts.iter().filter_map(|part| key_part(reader, part)).collect();
+        config.key = rules::key(reader, &node);
     }
-    if let Some(node) = object.take("class")
-        && let Some(mut class) = reader.object(&node)
-    {
-        config.class_header = class.required(reader, "header").and_then(|node| reader.header(&node));
-        class.finish(reader);
+    if let Some(node) = object.take("class") {
+        config.class = rules::class(reader, &node);
     }
     if let Some(node) = object.take("resources") {
         config.resources = resources(reader, &node);
+    }
+    if let Some(node) = object.take("rules") {
+        let names: Vec<&str> = config.resources.iter().map(|resource| resource.name.as_str()).collect();
+        config.rules = rules::rules(reader, &node, &names);
+    }
+    if let Some(node) = object.take("shadow_tiers") {
+        let tiers = reader.array(&node);
+        config.shadow_tiers = tiers.iter().filter_map(|tier| reader.text(tier)).collect();
     }
     if let Some(node) = object.take("forecaster")
         && let Some(mut forecaster) = reader.object(&node)
@@ -215,31 +225,6 @@ fn public_key<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<VerifyingK
     key
 }
 
-fn key_part<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<KeyPart> {
-    let mut object = reader.object(node)?;
-    let mut parts = Vec::new();
-    if let Some(node) = object.take("header") {
-        parts.extend(reader.header(&node).map(KeyPart::Header));
-    }
-    if let Some(node) = object.take("constant") {
-        parts.extend(reader.text(&node).map(KeyPart::Constant));
-    }
-    for (name, part) in
-        [("path", KeyPart::Path), ("method", KeyPart::Method), ("authority", KeyPart::Authority)]
-    {
-        if let Some(node) = object.take(name)
-            && reader.flag(&node) == Some(true)
-        {
-            parts.push(part);
-        }
-    }
-    let sound = object.finish(reader);
-    if sound && parts.len() != 1 {
-        reader.problem(node, "give exactly one of header, constant, path, method, authority");
-    }
-    parts.pop()
-}
-
 fn resources<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Vec<ResourceRule> {
     let Some(object) = reader.object(node) else { return Vec::new() };
     let members = object.into_members();
@@ -251,7 +236,8 @@ fn resources<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Vec<ResourceRule> 
 
 fn resource<'t>(reader: &mut Reader<'t>, name: String, node: &Node<'t>) -> Option<ResourceRule> {
     let mut object = reader.object(node)?;
-    let cost = object.take("cost").and_then(|node| cost(reader, &node)).unwrap_or(CostRule::Constant(1));
+    let cost =
+        object.take("cost").and_then(|node| rules::cost(reader, &node)).unwrap_or(CostRule::Constant(1));
     let mut settle_header = None;
     if let Some(node) = object.take("settle")
         && let Some(mut settle) = reader.object(&node)
@@ -279,17 +265,6 @@ fn resource<'t>(reader: &mut Reader<'t>, name: String, node: &Node<'t>) -> Optio
     };
     object.finish(reader);
     Some(ResourceRule { name, cost, settle_header, safe })
-}
-
-fn cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<CostRule> {
-    if !node.is_object() {
-        return reader.whole(node, 0).map(CostRule::Constant);
-    }
-    let mut object: Object<'_> = reader.object(node)?;
-    let name = object.required(reader, "header").and_then(|node| reader.header(&node));
-    let default = object.take("default").map_or(Some(1), |node| reader.whole(&node, 0));
-    object.finish(reader);
-    name.zip(default).map(|(name, default)| CostRule::Header { name, default })
 }
 
 #[cfg(test)]

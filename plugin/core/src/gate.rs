@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{
     allocator::{
-        Allocator, Decision, Demand, Reason, Receipt, Refusal, Request, Source, TableState, Waiting,
+        Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, Source, TableState, Ticket,
     },
     attributes::Attributes,
     config::{Config, FailMode, Mode},
@@ -27,8 +27,14 @@ pub struct Verdict {
     pub receipt: Option<Receipt>,
     /// The answer to send instead of passing the request on.
     pub response: Option<Response>,
+    /// It is held back under this ticket, until [`Gate::release`] names it or the client has gone ([`Gate::cancel`]).
+    pub ticket: Option<Ticket>,
     /// A part of the key was missing.
     pub anonymous: bool,
+    /// Index of the rule that matched.
+    pub rule: Option<usize>,
+    /// Whether it bites.
+    pub mode: Mode,
 }
 
 /// A decision in one word.
@@ -40,6 +46,12 @@ pub enum Label {
     Opportunistic,
     /// Admitted, at least in part from the emergency pool.
     Emergency,
+    /// Held back until tokens are there.
+    Waiting,
+    /// Admitted after it was held back.
+    Delayed,
+    /// Not limited, as a rule says.
+    Skipped,
     /// Admitted without a decision: no valid table, fail mode open.
     FailOpen,
     /// Refused: over the customer's own contract.
@@ -52,10 +64,13 @@ pub enum Label {
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Guaranteed,
         Self::Opportunistic,
         Self::Emergency,
+        Self::Waiting,
+        Self::Delayed,
+        Self::Skipped,
         Self::FailOpen,
         Self::RefusedContract,
         Self::RefusedPool,
@@ -69,10 +84,28 @@ impl Label {
             Self::Guaranteed => "guaranteed",
             Self::Opportunistic => "opportunistic",
             Self::Emergency => "emergency",
+            Self::Waiting => "waiting",
+            Self::Delayed => "delayed",
+            Self::Skipped => "skipped",
             Self::FailOpen => "fail_open",
             Self::RefusedContract => "refused_contract",
             Self::RefusedPool => "refused_pool",
             Self::FailClosed => "fail_closed",
+        }
+    }
+}
+
+impl Verdict {
+    const fn passed(label: Label, tier: u8, receipt: Option<Receipt>) -> Self {
+        Self {
+            label,
+            tier,
+            receipt,
+            response: None,
+            ticket: None,
+            anonymous: false,
+            rule: None,
+            mode: Mode::Shadow,
         }
     }
 }
@@ -126,60 +159,106 @@ impl Gate {
         &mut self.allocator
     }
 
-    /// Decides one request.
-    pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, now: Timestamp) -> Verdict {
-        let keyed = rules::write_key(&self.config.key, attributes, &mut self.key);
-        self.demands.clear();
-        for (resource, rule) in (0..).zip(&self.config.resources) {
-            let estimated = rule.settle_header.is_some();
-            self.demands.push(Demand { resource, cost: rule.cost.cost(attributes), estimated });
+    /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
+    pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
+        let matching = self.config.rules.iter().position(|rule| rule.matcher.matches(attributes));
+        let rule = matching.and_then(|index| self.config.rules.get(index));
+        if rule.is_some_and(|rule| rule.skip) {
+            return Verdict {
+                rule: matching,
+                ..Verdict::passed(Label::Skipped, self.allocator.default_tier(), None)
+            };
         }
-        let class = rules::class_of(self.config.class_header.as_deref(), attributes);
-        let request =
-            Request { key: &self.key, class, demands: &self.demands, may_wait: false, partial: false };
+        let parts = rule.and_then(|rule| rule.key.as_ref()).unwrap_or(&self.config.key);
+        let keyed = rules::write_key(parts, attributes, &mut self.key);
+        self.demands.clear();
+        for (index, resource) in (0..).zip(&self.config.resources) {
+            let special = rule.and_then(|rule| rule.costs.get(usize::from(index))?.as_ref());
+            let cost = special.unwrap_or(&resource.cost).cost(attributes);
+            self.demands.push(Demand { resource: index, cost, estimated: resource.settle_header.is_some() });
+        }
+        let class = rule.and_then(|rule| rule.class.as_ref()).or(self.config.class.as_ref());
+        let class = class.map_or(Class::Standard, |class| class.class(attributes));
+        let mode = rule.and_then(|rule| rule.mode).unwrap_or(self.config.mode);
+        let may_wait = holds && class != Class::Deferrable;
+        let request = Request { key: &self.key, class, demands: &self.demands, may_wait, partial: false };
         let unguided = self.allocator.refresh(now) != TableState::Live;
-        let anonymous = !keyed;
-        let passed = |label, tier, receipt| Verdict { label, tier, receipt, response: None, anonymous };
-        match self.config.fail_mode {
+        let verdict = match self.config.fail_mode {
             FailMode::Open if unguided => {
                 let tier = self.allocator.count_undecided(&request, true, now);
-                passed(Label::FailOpen, tier, None)
+                Verdict::passed(Label::FailOpen, tier, None)
             }
             FailMode::Closed if unguided => {
                 let tier = self.allocator.count_undecided(&request, false, now);
-                let response = self.enforced(outcome::no_table(self.allocator.tier_name(tier)));
-                Verdict { response, ..passed(Label::FailClosed, tier, None) }
+                let response = outcome::no_table(self.allocator.tier_name(tier));
+                Verdict { response: Some(response), ..Verdict::passed(Label::FailClosed, tier, None) }
             }
-            _ => match self.allocator.decide(&request, now) {
-                Decision::Admit(admission) => {
-                    let label = match admission.source {
-                        Source::Guaranteed => Label::Guaranteed,
-                        Source::Opportunistic => Label::Opportunistic,
-                        Source::Emergency => Label::Emergency,
-                    };
-                    passed(label, admission.tier, admission.receipt)
-                }
-                // Nobody is told to wait who did not say that it may; if one were, it is told to come again then.
-                Decision::Wait(Waiting { tier, ticket, expected_ns }) => {
-                    self.allocator.cancel(ticket);
-                    let retry_after_ns = Some(expected_ns);
-                    self.refused(
-                        Refusal { tier, resource: 0, reason: Reason::Pool, retry_after_ns },
-                        anonymous,
-                    )
-                }
-                Decision::Refuse(refusal) => self.refused(refusal, anonymous),
-            },
+            _ => {
+                let decision = self.allocator.decide(&request, now);
+                self.verdict(&decision)
+            }
+        };
+        self.enforced(Verdict { anonymous: !keyed, rule: matching, mode, ..verdict })
+    }
+
+    /// What is left of a verdict where it does not bite: shadow mode lets everything pass, and at once. Whoever would wait
+    /// keeps its place in the queue, so that the others are judged as if it had.
+    fn enforced(&self, verdict: Verdict) -> Verdict {
+        let tier = self.allocator.tier_name(verdict.tier);
+        let is_shadow =
+            verdict.mode == Mode::Shadow || self.config.shadow_tiers.iter().any(|name| name == tier);
+        if is_shadow {
+            return Verdict { mode: Mode::Shadow, response: None, ticket: None, ..verdict };
+        }
+        verdict
+    }
+
+    /// The next request held back that is decided now, by its ticket; to be called until there is none, whenever
+    /// [`Gate::next_release_ns`] says.
+    pub fn release(&mut self, now: Timestamp) -> Option<(Ticket, Verdict)> {
+        let (ticket, decision) = self.allocator.release(now)?;
+        let mut verdict = self.verdict(&decision);
+        if matches!(decision, Decision::Admit(_)) {
+            verdict.label = Label::Delayed;
+        }
+        Some((ticket, Verdict { mode: Mode::Enforce, ..verdict }))
+    }
+
+    /// Nanoseconds until [`Gate::release`] may have something; `None` when nobody is held back.
+    pub fn next_release_ns(&mut self, now: Timestamp) -> Option<u64> {
+        self.allocator.next_release_ns(now)
+    }
+
+    /// The client of a request held back has gone. False when it is not held back any more.
+    pub fn cancel(&mut self, ticket: Ticket) -> bool {
+        self.allocator.cancel(ticket)
+    }
+
+    fn verdict(&self, decision: &Decision) -> Verdict {
+        match decision {
+            Decision::Admit(admission) => {
+                let label = match admission.source {
+                    Source::Guaranteed => Label::Guaranteed,
+                    Source::Opportunistic => Label::Opportunistic,
+                    Source::Emergency => Label::Emergency,
+                };
+                Verdict::passed(label, admission.tier, admission.receipt)
+            }
+            Decision::Wait(waiting) => {
+                let ticket = Some(waiting.ticket);
+                Verdict { ticket, ..Verdict::passed(Label::Waiting, waiting.tier, None) }
+            }
+            Decision::Refuse(refusal) => self.refused(refusal),
         }
     }
 
-    fn refused(&self, refusal: Refusal, anonymous: bool) -> Verdict {
+    fn refused(&self, refusal: &Refusal) -> Verdict {
         let label = match refusal.reason {
             Reason::Contract => Label::RefusedContract,
             Reason::Pool | Reason::Malformed => Label::RefusedPool,
         };
-        let response = self.enforced(outcome::refused(&refusal, &self.allocator));
-        Verdict { label, tier: refusal.tier, receipt: None, response, anonymous }
+        let response = Some(outcome::refused(refusal, &self.allocator));
+        Verdict { response, ..Verdict::passed(label, refusal.tier, None) }
     }
 
     /// Settles an admitted request by its response. Without the header the estimate stands.
@@ -198,10 +277,6 @@ impl Gate {
     #[must_use]
     pub fn resource_names(&self) -> Vec<String> {
         self.config.resources.iter().map(|rule| rule.name.clone()).collect()
-    }
-
-    fn enforced(&self, response: Response) -> Option<Response> {
-        (self.config.mode == Mode::Enforce).then_some(response)
     }
 }
 

@@ -29,9 +29,9 @@ pub mod units;
 mod wire;
 
 pub use allocator::{
-    Admission, Allocator, Alternatives, Class, Decision, Demand, Explanation, Progress, Reason, Receipt,
-    Refusal, Request, ResourceExplanation, ResourceSetup, SafeBudget, Setup, Source, TableState, Ticket,
-    Waiting,
+    Admission, Allocator, Alternatives, Class, Crew, CrewCells, Decision, Demand, Explanation, Progress,
+    Reason, Receipt, Refusal, Request, ResourceExplanation, ResourceSetup, SafeBudget, Setup, Source,
+    TableState, Ticket, Waiting,
 };
 pub use units::{Amount, KeyHash, Rate, Share, Timestamp};
 pub use wire::WireError;

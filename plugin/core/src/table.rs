@@ -196,22 +196,27 @@ impl Table {
     /// The table format that this build reads and writes.
     pub const FORMAT: u8 = 2;
 
-    /// Leaves one part of every budget, contract and reservation, those of the keys included.
-    pub(crate) fn divide(&mut self, share: Share) {
+    /// Leaves one part of every budget, contract and reservation, those of the keys included; if asked for, only of what is
+    /// held.
+    pub(crate) fn divide(&mut self, share: Share, only_held: bool) {
         if share == Share::WHOLE {
             return;
         }
-        for contract in self.tiers.iter_mut().flat_map(|tier| &mut tier.contracts).flatten() {
-            contract.divide(share);
+        for key in &mut self.keys {
+            key.divide(share, &self.resources, only_held);
         }
-        for resource in &mut self.resources {
+        for tier in &mut self.tiers {
+            let contracts = tier.contracts.iter_mut().zip(&self.resources);
+            let divided = contracts.filter(|(_, resource)| resource.held || !only_held);
+            divided.filter_map(|(contract, _)| contract.as_mut()).for_each(|contract| contract.divide(share));
+        }
+        for resource in self.resources.iter_mut().filter(|resource| resource.held || !only_held) {
             resource.capacity = resource.capacity.part(share);
             resource.safe_capacity = resource.safe_capacity.part(share);
             resource.burst = whole(share, resource.burst);
             resource.tier_reservations.iter_mut().for_each(|schedule| schedule.peak_mut().divide(share));
             resource.emergency.peak_mut().divide(share);
         }
-        self.keys.iter_mut().for_each(|key| key.divide(share));
     }
 
     /// The same table as a delta on `base_epoch` that names only `keys`.
@@ -259,12 +264,14 @@ impl Table {
 }
 
 impl Key {
-    /// Leaves one part of its contracts and reservations.
-    pub(crate) fn divide(&mut self, share: Share) {
+    /// Leaves one part of its contracts and reservations; if asked for, only of those on what is held.
+    pub(crate) fn divide(&mut self, share: Share, resources: &[Resource], only_held: bool) {
         if share == Share::WHOLE {
             return;
         }
-        for grant in &mut self.grants {
+        let is_held =
+            |grant: &Grant| resources.get(usize::from(grant.resource)).is_some_and(|resource| resource.held);
+        for grant in self.grants.iter_mut().filter(|grant| !only_held || is_held(grant)) {
             grant.contract.iter_mut().for_each(|contract| contract.divide(share));
             grant.reservations.peak_mut().divide(share);
             grant.forecast.low.0 = share.of(grant.forecast.low.0);

@@ -8,12 +8,14 @@
 
 use std::{
     alloc::System,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tidegate_core::{
-    Allocator, Class, Decision, Demand, KeyHash, Request, ResourceSetup, SafeBudget, Setup, Timestamp,
+    Allocator, Class, Crew, CrewCells, Decision, Demand, KeyHash, Request, ResourceSetup, SafeBudget, Setup,
+    Timestamp,
+    lease::{AtomicCells, Birth},
     table::{Contract, DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier},
     units::MicroRate,
 };
@@ -117,6 +119,28 @@ fn a_request_allocates_nothing_whether_admitted_settled_or_refused() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let names: Vec<String> = (0..500).map(name).collect();
     let mut allocator = allocator();
+    // Far less than is asked for.
+    allocator.apply(&table(500, 2_000.0, 8_000).encode(), Timestamp::from_millis(START_MS)).unwrap();
+    // The first requests name the keys and open their records; reports leave room for as many again.
+    for second in 0..2 {
+        traffic(&mut allocator, &names, 10_000, second * 1_000);
+        allocator.report(1).unwrap();
+        allocator.advance(Timestamp::from_millis(START_MS + second * 1_000 + 999));
+    }
+    let region = Region::new(GLOBAL);
+    let (admitted, refused) = traffic(&mut allocator, &names, 30_000, 2_000);
+    let stats = region.change();
+    assert!(admitted > 3_000 && refused > 3_000, "{admitted} admitted, {refused} refused");
+    assert_eq!((stats.allocations, stats.reallocations), (0, 0));
+}
+
+#[test]
+fn a_request_allocates_nothing_in_a_crew_either() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let names: Vec<String> = (0..500).map(name).collect();
+    let mut allocator = allocator();
+    let cells: CrewCells = Arc::new(AtomicCells::new(1 + 1_024));
+    allocator.join_crew(&cells, Crew { workers: 4, birth: Birth::First }, Timestamp::from_millis(START_MS));
     // Far less than is asked for.
     allocator.apply(&table(500, 2_000.0, 8_000).encode(), Timestamp::from_millis(START_MS)).unwrap();
     // The first requests name the keys and open their records; reports leave room for as many again.

@@ -7,7 +7,7 @@ use proxy_wasm::{
     hostcalls,
     types::{LogLevel, MapType},
 };
-use tidegate_core::{Timestamp, attributes::Attributes};
+use tidegate_core::{Timestamp, attributes::Attributes, gate::Label, outcome::Response};
 
 /// All headers of one message, fetched in one hostcall: every call that returns data re-enters the VM to allocate.
 pub(crate) struct Headers(Vec<(String, Vec<u8>)>);
@@ -25,6 +25,10 @@ impl Headers {
 impl Attributes for Headers {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.0.as_slice().header(name)
+    }
+
+    fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
+        hostcalls::get_property(names.to_vec()).ok().flatten()
     }
 }
 
@@ -48,10 +52,23 @@ pub(crate) fn property(name: &str) -> String {
 }
 
 /// Makes `value` visible to access logs as `%FILTER_STATE(wasm.<name>:PLAIN)%`.
-pub(crate) fn set_property(name: &str, value: &str) {
+fn set_property(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
 }
 
 pub(crate) fn add_response_header(name: &str, value: &str) {
     let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, name, value);
+}
+
+/// Makes the decision visible to access logs.
+pub(crate) fn show_decision(label: Label, tier: &str) {
+    set_property("tidegate.decision", label.as_str());
+    set_property("tidegate.tier", tier);
+}
+
+/// Answers the request in place of the upstream. False when Envoy would not.
+pub(crate) fn respond(response: &Response) -> bool {
+    let headers = response.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let body = Some(response.body.as_bytes());
+    hostcalls::send_http_response(u32::from(response.status), headers, body).is_ok()
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `root` | one per plugin configuration: configure, tick, stream callbacks |
 //! | `request` | one per request: decide, settle |
+//! | `held` | requests held back until tokens are there |
 //! | `state` | what the VM keeps of a plugin across requests and configuration updates |
 //! | `crew` | the workers that serve, and which of them leads |
 //! | `shared` | tables in shared data, for those that do not lead |
@@ -13,6 +14,7 @@
 //! | `link` | the leader's sync stream to the forecaster |
 //! | `frame` | the protobuf frame of that stream |
 //! | `host` | hostcalls that cannot panic |
+//! | `rule_use` | how often each rule matched, and which never does |
 //! | `metrics` | Envoy counters and gauges |
 
 #![allow(missing_docs, reason = "the SDK's main! exports an entry point without documentation")]
@@ -20,11 +22,13 @@
 mod courier;
 mod crew;
 mod frame;
+mod held;
 mod host;
 mod link;
 mod metrics;
 mod request;
 mod root;
+mod rule_use;
 mod shared;
 mod state;
 

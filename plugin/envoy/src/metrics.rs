@@ -11,9 +11,8 @@ use tidegate_core::{config::Mode, gate::Label};
 #[derive(Default)]
 pub(crate) struct Metrics {
     ids: HashMap<String, Option<u32>>,
-    /// By tier: one counter per label. Rebuilt with each table.
-    decisions: Vec<Vec<Option<u32>>>,
-    decisions_mode: Option<Mode>,
+    /// By mode and tier: one counter per label. Rebuilt with each table.
+    decisions: [Vec<Vec<Option<u32>>>; 2],
 }
 
 impl Metrics {
@@ -25,13 +24,10 @@ impl Metrics {
         mode: Mode,
         tier_name: impl Fn(u8) -> String,
     ) {
-        if self.decisions_mode != Some(mode) {
-            self.decisions.clear();
-            self.decisions_mode = Some(mode);
-        }
-        while self.decisions.len() <= usize::from(tier) {
-            let name = tier_name(self.decisions.len() as u8);
-            let mode = if mode == Mode::Enforce { "enforce" } else { "shadow" };
+        let [shadow, enforce] = &mut self.decisions;
+        let (decisions, mode) = if mode == Mode::Enforce { (enforce, "enforce") } else { (shadow, "shadow") };
+        while decisions.len() <= usize::from(tier) {
+            let name = tier_name(decisions.len() as u8);
             let define = |label: &Label| {
                 define(
                     MetricType::Counter,
@@ -42,17 +38,17 @@ impl Metrics {
                     ),
                 )
             };
-            self.decisions.push(Label::ALL.iter().map(define).collect());
+            decisions.push(Label::ALL.iter().map(define).collect());
         }
         let position = Label::ALL.iter().position(|candidate| *candidate == label).unwrap_or_default();
-        if let Some(Some(id)) = self.decisions.get(usize::from(tier)).and_then(|row| row.get(position)) {
+        if let Some(Some(id)) = decisions.get(usize::from(tier)).and_then(|row| row.get(position)) {
             let _ = hostcalls::increment_metric(*id, 1);
         }
     }
 
     /// Tiers may have changed their names.
     pub(crate) fn forget_tiers(&mut self) {
-        self.decisions.clear();
+        self.decisions.iter_mut().for_each(Vec::clear);
     }
 
     pub(crate) fn add(&mut self, name: &str, amount: u64) {
@@ -91,6 +87,6 @@ fn define(kind: MetricType, name: &str) -> Option<u32> {
 }
 
 /// A tier's name without characters that would break a metric's name.
-fn safe(name: &str) -> String {
+pub(crate) fn safe(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }

@@ -1,7 +1,5 @@
 //! One per plugin configuration: takes configurations over, ticks, and hears the stream and the other workers.
 
-use std::time::Duration;
-
 use proxy_wasm::{
     hostcalls,
     traits::{Context, HttpContext, RootContext},
@@ -20,24 +18,51 @@ use crate::{
     host,
     link::Message,
     request::Request,
-    state::{self, Shared, State},
+    state::{self, Shared, State, TICK_MS},
 };
 
-/// Fine enough for reports and reconnects, coarse enough to cost nothing.
-const TICK: Duration = Duration::from_millis(50);
-const GAUGES_PER_TICKS: u32 = 20;
+const GAUGES_PER_CHORES: u32 = 20;
+/// A tick may come so much early and still do the chores.
+const SLACK_NS: u64 = 5_000_000;
 
 /// The root context.
 pub(crate) struct Root {
     state: Shared,
-    ticks: u32,
+    chores: u32,
+    chores_due: Timestamp,
     /// A stream that Envoy closed within the call that opened it.
     closed_early: Option<(u32, u32)>,
 }
 
 impl Root {
     pub(crate) fn new() -> Self {
-        Self { state: state::of_plugin(""), ticks: 0, closed_early: None }
+        Self { state: state::of_plugin(""), chores: 0, chores_due: Timestamp::default(), closed_early: None }
+    }
+
+    fn do_chores(&mut self, now: Timestamp) {
+        self.chores = self.chores.wrapping_add(1);
+        let closed_early = self.closed_early.take();
+        let gauges_due = self.chores.is_multiple_of(GAUGES_PER_CHORES);
+        self.with(|state| {
+            if let Some((stream, status)) = closed_early {
+                state.link.closed(stream, status, now);
+            }
+            if !state.crew.is_member() {
+                return;
+            }
+            let leader = state.crew.leader();
+            let requests = state.gate.allocator().requests();
+            if state.crew.beat(requests, now) {
+                state.share(now);
+            }
+            state.gate.allocator_mut().advance(now);
+            if state.gate.config().forecaster.is_some() {
+                keep_in_touch(state, leader, now);
+            }
+            if gauges_due {
+                state.publish();
+            }
+        });
     }
 
     /// Runs `act` on the plugin's state, unless it is in use further up the stack.
@@ -93,35 +118,22 @@ impl RootContext for Root {
                 );
             }
         }
-        let _ = hostcalls::set_tick_period(TICK);
+        self.with(|state| state.wake(host::now()));
         true
     }
 
     fn on_tick(&mut self) {
         let now = host::now();
-        self.ticks = self.ticks.wrapping_add(1);
-        let closed_early = self.closed_early.take();
-        let gauges_due = self.ticks.is_multiple_of(GAUGES_PER_TICKS);
-        self.with(|state| {
-            if let Some((stream, status)) = closed_early {
-                state.link.closed(stream, status, now);
-            }
-            if !state.crew.is_member() {
-                return;
-            }
-            let leader = state.crew.leader();
-            let requests = state.gate.allocator().requests();
-            if state.crew.beat(requests, now) {
-                state.share(now);
-            }
-            state.gate.allocator_mut().advance(now);
-            if state.gate.config().forecaster.is_some() {
-                keep_in_touch(state, leader, now);
-            }
-            if gauges_due {
-                state.publish();
-            }
-        });
+        let released = self.with(|state| state.let_go(now)).unwrap_or_default();
+        for (stream, verdict, tier) in released {
+            stream.finish(&verdict, &tier);
+        }
+        // A clock that jumps back does not stop them.
+        if now >= self.chores_due || self.chores_due.since(now) > TICK_MS * 1_000_000 {
+            self.chores_due = now.plus(TICK_MS * 1_000_000 - SLACK_NS);
+            self.do_chores(now);
+        }
+        self.with(|state| state.wake(now));
     }
 
     fn on_queue_ready(&mut self, _: u32) {
@@ -141,13 +153,13 @@ impl RootContext for Root {
         });
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         self.with(|state| {
             if !state.crew.is_member() {
                 state.serve(host::now());
             }
         });
-        Some(Box::new(Request::new(&self.state)))
+        Some(Box::new(Request::new(&self.state, context)))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -5,20 +5,30 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use proxy_wasm::types::LogLevel;
-use tidegate_core::{Share, TableState, Timestamp, config::Config, gate::Gate, table::TableError};
+use proxy_wasm::{hostcalls, types::LogLevel};
+use tidegate_core::{
+    Share, TableState, Timestamp,
+    config::Config,
+    gate::{Gate, Verdict},
+    table::TableError,
+};
 
 use crate::{
     courier::{Courier, Note},
     crew::Crew,
+    held::{Held, Stream},
     host,
     link::Link,
     metrics::Metrics,
+    rule_use::RuleUse,
     shared::{self, Notice},
 };
 
 /// A worker's part of the budget changes by this part of the whole at least: each change means to apply the table again.
 const SHARE_STEPS: u64 = 32;
+
+/// Fine enough for reports and reconnects, coarse enough to cost nothing; shorter while somebody is held back.
+pub(crate) const TICK_MS: u64 = 50;
 
 /// Everything of one plugin that outlives a request.
 pub(crate) struct State {
@@ -27,6 +37,10 @@ pub(crate) struct State {
     pub(crate) courier: Courier,
     pub(crate) link: Link,
     pub(crate) metrics: Metrics,
+    pub(crate) held: Held,
+    pub(crate) rules: RuleUse,
+    /// Length of a tick.
+    tick_ms: u64,
     plugin: String,
     configured: bool,
     newest_epoch: u64,
@@ -58,6 +72,9 @@ impl State {
             courier: Courier::new(plugin),
             link: Link::default(),
             metrics: Metrics::default(),
+            held: Held::default(),
+            rules: RuleUse::default(),
+            tick_ms: 0,
             plugin: plugin.to_owned(),
             configured: false,
             newest_epoch: 0,
@@ -82,6 +99,7 @@ impl State {
             self.gate = Gate::new(config, now);
         }
         self.metrics.forget_tiers();
+        self.rules = RuleUse::new(&self.gate.config().rules);
         self.configured = true;
     }
 
@@ -95,6 +113,34 @@ impl State {
         self.courier.open_mailbox(self.crew.id());
         self.share(now);
         self.tell_all(&Note::Crew);
+    }
+
+    /// Those whose time has come, with what becomes of them and their tier's name.
+    pub(crate) fn let_go(&mut self, now: Timestamp) -> Vec<(Stream, Verdict, String)> {
+        let Self { gate, held, metrics, .. } = self;
+        let mut released = Vec::new();
+        while let Some((ticket, verdict)) = gate.release(now) {
+            // Shadow mode did not pause it.
+            let Some(stream) = held.take(ticket) else { continue };
+            let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
+            metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
+            metrics.observe("tidegate_delay_ms", stream.held_ms(now.millis()));
+            let tier = name(verdict.tier);
+            released.push((stream, verdict, tier));
+        }
+        released
+    }
+
+    /// Ticks when the next request may be let go, and else as usual.
+    pub(crate) fn wake(&mut self, now: Timestamp) {
+        const NANOS_PER_MS: u64 = 1_000_000;
+        let next_ms = self.gate.next_release_ns(now).map(|ns| ns.div_ceil(NANOS_PER_MS).max(1));
+        let tick_ms = next_ms.unwrap_or(TICK_MS).min(TICK_MS);
+        if tick_ms != self.tick_ms
+            && hostcalls::set_tick_period(std::time::Duration::from_millis(tick_ms)).is_ok()
+        {
+            self.tick_ms = tick_ms;
+        }
     }
 
     /// Takes this worker's part of the budget where it has changed much, and the tables as they are.
@@ -190,6 +236,8 @@ impl State {
         self.metrics.set("tidegate_table_stale", u64::from(stale));
         self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
         self.metrics.set("tidegate_keys", keys as u64);
+        self.rules.publish(&mut self.metrics);
+        self.metrics.set("tidegate_held", self.held.len() as u64);
         if self.crew.is_leader() {
             self.metrics.set("tidegate_connected", u64::from(self.link.is_welcomed()));
         }

@@ -238,7 +238,11 @@ impl Witness {
                 open.push(part);
             }
         }
-        assert_eq!(*receipt, !open.is_empty(), "{ask:?} has a receipt or not");
+        let is_held = |resource: u8| {
+            self.buckets.get(usize::from(resource)).is_some_and(|bucket| bucket.is_held || bucket.was_held)
+        };
+        let has_room = !self.receipts.may_be_full(is_held);
+        assert!(*receipt != open.is_empty() || !(*receipt || has_room), "{ask:?} has a receipt: {receipt}");
         if *receipt {
             self.receipts.keep(open, self.clock_ns);
         }
@@ -248,9 +252,10 @@ impl Witness {
         let Some((ask, retry_after_ns)) = &before.refused else { return };
         let step = self.step(before.wall_ns);
         // Reservations move to a new step by and by, which takes tokens from the pool. Of several resources each tells its
-        // own time: they may be short in turn.
+        // own time: they may be short in turn. Who waits asks too: it may draw on a reservation, which then takes from the
+        // pool's refill, or have a worse priority than who comes again later.
         let settled = step == self.step(wall_ns) && step == self.swept && !self.is_changing;
-        let promised = settled && ask.parts.len() == 1 && !self.time_is_up;
+        let promised = settled && ask.parts.len() == 1 && !self.time_is_up && !before.waited;
         self.decide(ask, outcome);
         assert!(
             !promised || before.shortage.is_none_or(|first| is_over(first, outcome)),

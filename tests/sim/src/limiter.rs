@@ -2,6 +2,7 @@
 
 mod bucket;
 mod central;
+mod crew;
 mod leased;
 mod split;
 
@@ -84,7 +85,7 @@ pub(crate) const CENTRAL: Candidate = Candidate {
     build: |scenario, _| Box::new(central::Central::of(scenario)),
 };
 
-const WORKERS: [Candidate; 6] = [
+const WORKERS: [Candidate; 7] = [
     Candidate {
         name: "fixed",
         about: "every worker has its part",
@@ -120,6 +121,12 @@ const WORKERS: [Candidate; 6] = [
         about: "leases from shared books, reserved buckets whole",
         is_ours: true,
         build: |scenario, seed| Box::new(leased::Leased::of(scenario, seed)),
+    },
+    Candidate {
+        name: "crew",
+        about: "the product's allocators with tables and receipts, on such leases",
+        is_ours: true,
+        build: |scenario, _| Box::new(crew::Crew::of(scenario)),
     },
 ];
 

@@ -81,6 +81,26 @@ fn leases_reach_their_goals() {
 }
 
 #[test]
+fn allocators_of_a_crew_reach_the_goals_of_leases() {
+    let quick = [
+        ("low-5", 120.0),
+        ("tight", 4.0),
+        ("tightest", 60.0),
+        ("many-workers", 30.0),
+        ("moving", 10.0),
+        ("crashes", 4.0),
+        ("settled", 20.0),
+        ("reserved", 10.0),
+        ("steps", 10.0),
+        ("resets", 12.0),
+    ];
+    for (name, seconds) in quick {
+        let rows = play(name, seconds, &[1]);
+        assert_eq!(row(&rows, "crew").met, Some(true), "{name}: {:?}", row(&rows, "crew"));
+    }
+}
+
+#[test]
 fn guarantees_hold_beside_a_flood() {
     let rows = play("reserved", 10.0, &[3]);
     assert_eq!(row(&rows, "leased").broken, 0.0);

@@ -8,8 +8,10 @@ use std::{
 };
 
 use tidegate_core::{
-    Amount, Rate, Timestamp,
+    Allocator, Amount, Class, Crew, CrewCells, Decision, Demand, KeyHash, Rate, Request, ResourceSetup,
+    SafeBudget, Setup, Timestamp,
     lease::{Ask, AtomicCells, Birth, Broker, Cells, Lease, RECORD_WORDS, Terms},
+    table::{DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier},
     units::MicroRate,
 };
 
@@ -70,4 +72,102 @@ fn conservation_under_real_contention() {
     let bound = per_s * start.elapsed().as_secs_f64() + burst as f64;
     assert!(admitted as f64 <= bound, "{admitted} admitted, {bound} are allowed");
     assert!(admitted as f64 >= 0.9 * (per_s * 0.4), "{admitted} admitted of {bound}");
+}
+
+/// Allocators that are threads: one reserves and keeps to it, all are flooded.
+#[test]
+fn conservation_and_guarantee_of_a_crew_under_real_contention() {
+    let (per_s, burst, reserved_per_s) = (20_000.0, 2_000_u64, 200.0);
+    let cells: CrewCells = Arc::new(AtomicCells::new(1 + 256));
+    let table = table(per_s, burst, reserved_per_s).encode();
+    let start = Instant::now();
+    let now = || Timestamp::from_millis(60_000).plus(start.elapsed().as_nanos() as u64);
+    let work = |name: String| {
+        let mut worker = Allocator::new(setup(per_s, burst), now());
+        worker.join_crew(&cells, Crew { workers: THREADS as u32, birth: Birth::First }, now());
+        worker.apply(&table, now()).unwrap();
+        let mut ask = |key: &str| {
+            let demands = [Demand { resource: 0, cost: 1, estimated: false }];
+            let key = key.as_bytes();
+            let request =
+                Request { key, class: Class::Standard, demands: &demands, may_wait: false, partial: false };
+            matches!(worker.decide(&request, now()), Decision::Admit(_))
+        };
+        let (mut admitted, mut broken, mut own) = (0_u64, 0_u64, 0_u64);
+        while start.elapsed() < Duration::from_millis(600) {
+            admitted += u64::from(ask(&name));
+            // Its part of what is reserved, from when the bucket has filled.
+            let due = start.elapsed().saturating_sub(Duration::from_millis(300)).as_secs_f64();
+            if (own as f64) < due * reserved_per_s / THREADS as f64 {
+                own += 1;
+                let passes = ask("acme");
+                admitted += u64::from(passes);
+                broken += u64::from(!passes);
+            }
+        }
+        worker.give_leases_back(now());
+        (admitted, broken, own)
+    };
+    let results: Vec<(u64, u64, u64)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS)
+            .map(|number| {
+                scope.spawn({
+                    let work = &work;
+                    move || work(format!("flood-{number}"))
+                })
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    let admitted: u64 = results.iter().map(|(admitted, ..)| admitted).sum();
+    let bound = per_s * start.elapsed().as_secs_f64() + burst as f64;
+    assert!(admitted as f64 <= bound, "{admitted} admitted, {bound} are allowed");
+    assert!(admitted as f64 >= 0.9 * (per_s * 0.6), "{admitted} admitted of {bound}");
+    assert!(results.iter().all(|(_, broken, own)| *broken == 0 && *own > 0), "{results:?}");
+}
+
+fn setup(per_s: f64, burst: u64) -> Setup {
+    let safe = Some(SafeBudget { capacity: MicroRate::from_per_s(per_s), burst });
+    Setup {
+        resources: vec![ResourceSetup { name: "requests".into(), safe }],
+        max_unknown_keys: 16,
+        max_receipts: 16,
+        max_waiting: 0,
+        receipt_ttl_ms: 60_000,
+        report_interval_ms: 60_000,
+    }
+}
+
+fn table(per_s: f64, burst: u64, reserved_per_s: f64) -> Table {
+    let own = Reservation { rate: MicroRate::from_per_s(reserved_per_s), depth: 50 };
+    Table {
+        epoch: 1,
+        base_epoch: 0,
+        removed: Vec::new(),
+        starts_at_ms: 60_000,
+        step_ms: 600_000,
+        steps: 1,
+        valid_until_ms: 660_000,
+        draw_order: DrawOrder::PoolFirst,
+        tiers: vec![Tier { name: "gold".into(), contracts: vec![None], ..Tier::default() }],
+        default_tier: 0,
+        resources: vec![Resource {
+            name: "requests".into(),
+            capacity: MicroRate::from_per_s(per_s),
+            burst,
+            safe_capacity: MicroRate::from_per_s(per_s),
+            tier_reservations: vec![Schedule::default()],
+            ..Resource::default()
+        }],
+        keys: vec![Key {
+            hash: KeyHash::of(b"acme"),
+            tier: 0,
+            grants: vec![Grant {
+                resource: 0,
+                contract: None,
+                reservations: Schedule::constant(own, 1),
+                forecast: Forecast::default(),
+            }],
+        }],
+    }
 }

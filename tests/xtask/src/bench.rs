@@ -1,6 +1,7 @@
 //! `cargo xtask bench SUITE`: measures, sets each figure beside its budget and its peer of the same run, and writes
 //! JSON rows to `target/bench/`.
 
+mod forecast;
 mod rows;
 
 use std::{fs, path::Path};
@@ -28,15 +29,20 @@ impl Measured {
 
 /// Runs the benches of a suite and prints the table. A budget that is not met is shown, it is no failure: machines
 /// differ, and so do ratios to the peer.
-pub(crate) fn bench(layout: &Layout, suite: &str) -> Result<()> {
-    let (rows, memory, peers) = match suite {
-        "core" => (CORE, run_core(layout)?, "the peer is governor's keyed limiter"),
+pub(crate) fn bench(layout: &Layout, suite: &str, only: &[String]) -> Result<()> {
+    match suite {
+        "core" => table(layout, suite, CORE, &run_core(layout)?, "the peer is governor's keyed limiter"),
         "host" => {
-            (HOST, run_host(layout)?, "the peer is the core in native code, or governor's keyed limiter")
+            let peers = "the peer is the core in native code, or governor's keyed limiter";
+            table(layout, suite, HOST, &run_host(layout)?, peers)
         }
-        _ => bail!("there is no suite `{suite}`; the suites are: core, host"),
-    };
-    let measured: Result<Vec<Measured>> = rows.iter().map(|row| measure(layout, row, &memory)).collect();
+        "forecast" => forecast::bench(layout, only),
+        _ => bail!("there is no suite `{suite}`; the suites are: core, forecast, host"),
+    }
+}
+
+fn table(layout: &Layout, suite: &str, rows: &'static [Row], memory: &str, peers: &str) -> Result<()> {
+    let measured: Result<Vec<Measured>> = rows.iter().map(|row| measure(layout, row, memory)).collect();
     let measured = measured?;
     println!("\n{suite:<52} {:>10} {:>10} {:>10} {:>7}  ", "figure", "budget", "peer", "ratio");
     measured.iter().for_each(print);

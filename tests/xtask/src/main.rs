@@ -52,11 +52,13 @@ enum Command {
         #[command(flatten)]
         passed: Passed,
     },
-    /// Measure a suite (core) against its budgets, with peers in the same run
+    /// Measure a suite (core, forecast) against its budgets, with peers in the same run
     Bench {
         /// The suite
         #[arg(default_value = "core")]
         suite: String,
+        /// Parts of the suite, if it has any: sets of series
+        only: Vec<String>,
     },
     /// Compare ways of sharing a budget among workers and proxies, on virtual time
     #[command(disable_help_flag = true)]
@@ -113,7 +115,7 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Demo { passed } => demo::demo(&layout, &passed.into_typed()),
         Command::Test { passed } => test::test(&layout, &passed.into_typed()),
-        Command::Bench { suite } => bench::bench(&layout, &suite),
+        Command::Bench { suite, only } => bench::bench(&layout, &suite, &only),
         Command::Sim { passed } => sim::sim(&layout, &passed.into_typed()),
         Command::Tidy => tidy::tidy(&layout, &subcommands()),
         Command::Soak => soak::soak(&layout),

@@ -3,6 +3,7 @@
 
 mod api;
 mod check;
+mod forecast;
 mod rig;
 mod simulate;
 mod sync;

@@ -25,8 +25,8 @@ pub(crate) struct Supplied<'a> {
     /// The step whose demand is being counted, and what has been asked for.
     step: u64,
     asked: u64,
-    /// What was asked for in the step before.
-    asked_before: u64,
+    /// What was asked for in the step before, once one has been seen from its beginning to its end.
+    asked_before: Option<u64>,
     in_force_per_s: f64,
     /// The step in which an order comes, and the capacity there is then.
     ordered: VecDeque<(u64, f64)>,
@@ -35,6 +35,7 @@ pub(crate) struct Supplied<'a> {
     /// Capacity times seconds, until `paid_until`.
     paid: f64,
     paid_until: Timestamp,
+    began: Timestamp,
 }
 
 impl<'a> Supplied<'a> {
@@ -53,12 +54,13 @@ impl<'a> Supplied<'a> {
             step_ms,
             step: now.millis() / step_ms,
             asked: 0,
-            asked_before: 0,
+            asked_before: None,
             in_force_per_s: capacity_per_s,
             ordered: VecDeque::new(),
             wanted_per_s: VecDeque::new(),
             paid: 0.0,
             paid_until: now,
+            began: now,
         }
     }
 
@@ -70,15 +72,16 @@ impl<'a> Supplied<'a> {
     /// Counts the steps that have ended before `now`.
     fn turn(&mut self, now: Timestamp) {
         while self.step < now.millis() / self.step_ms {
-            self.asked_before = std::mem::take(&mut self.asked);
+            self.asked_before = Some(std::mem::take(&mut self.asked));
             self.step += 1;
         }
     }
 
     /// Orders what is wanted in step `self.step`, and returns the capacity in force from now on.
     fn order(&mut self) -> f64 {
+        let Some(seen) = self.asked_before else { return self.in_force_per_s };
+        let seen = seen as f64;
         let lead = self.elastic.lead_steps;
-        let seen = self.asked_before as f64;
         let foreseen = (self.step..=self.step + lead + 1).filter_map(|step| self.limiter.expected(step));
         let asked = foreseen.fold(seen, f64::max) * 1000.0 / self.step_ms as f64;
         let units = (asked / self.elastic.utilisation / self.elastic.unit_per_s).ceil().max(1.0);
@@ -139,9 +142,9 @@ impl Limiter for Supplied<'_> {
         Ok(next.min(Timestamp::from_millis(closed_ms + self.step_ms)))
     }
 
-    fn capacity_hours(&mut self, now: Timestamp) -> Option<f64> {
+    fn mean_capacity_per_s(&mut self, now: Timestamp) -> Option<f64> {
         self.pay(now);
-        Some(self.paid / 3600.0)
+        Some(self.paid * 1e9 / now.since(self.began).max(1) as f64)
     }
 }
 
@@ -175,10 +178,10 @@ mod tests {
         }
     }
 
-    /// Demand of 600 tokens a minute, 1800 from minute 10 to 20; capacity of 10 tokens a second fits exactly.
+    /// Demand of 600 tokens a minute, 1800 from minute 10 to 20; the capacity fits it exactly to begin with.
     fn sizes(expected: &dyn Fn(u64) -> Option<f64>) -> (Vec<(u64, f64, u64)>, f64) {
         let sizes = std::cell::RefCell::new(Vec::new());
-        let elastic = Elastic { utilisation: 1.0, lead_steps: 3, unit_per_s: 10.0, burst_s: 2.0 };
+        let elastic = Elastic { utilisation: 1.0, lead_steps: 3, unit_per_s: 5.0, burst_s: 2.0 };
         let limiter = Box::new(Recorder { expected, sizes: &sizes });
         let mut supplied = Supplied::new(limiter, elastic, 60_000, 10.0, Timestamp::from_millis(0));
         let mut next = Timestamp::from_millis(0);
@@ -200,17 +203,17 @@ mod tests {
                 supplied.decide(&arrival, "key", now);
             }
         }
-        let hours = supplied.capacity_hours(Timestamp::from_millis(40 * 60_000)).unwrap();
+        let mean_per_s = supplied.mean_capacity_per_s(Timestamp::from_millis(40 * 60_000)).unwrap();
         drop(supplied);
-        (sizes.into_inner(), hours)
+        (sizes.into_inner(), mean_per_s)
     }
 
     #[test]
     fn what_is_ordered_when_it_is_short_comes_a_lead_time_later_and_goes_when_it_was_idle_for_a_while() {
-        let (sizes, hours) = sizes(&|_| None);
+        let (sizes, mean_per_s) = sizes(&|_| None);
         assert_eq!(sizes, [(14, 30.0, 60), (25, 10.0, 20)]);
-        let expected = (40.0 * 10.0 + 11.0 * 20.0) / 60.0;
-        assert!((hours - expected).abs() < 1e-6, "{hours} instead of {expected}");
+        let expected = (40.0 * 10.0 + 11.0 * 20.0) / 40.0;
+        assert!((mean_per_s - expected).abs() < 1e-6, "{mean_per_s} instead of {expected}");
     }
 
     #[test]

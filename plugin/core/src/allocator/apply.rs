@@ -1,21 +1,17 @@
-//! Installing a table a few keys at a time, and moving from step to step.
+//! Installing a table, a few keys at a time.
 //!
 //! A table changes reservations, it never mints tokens: what a bucket gains comes from the pool, what it loses returns.
 //! First every key is read and checked; nothing changes unless all of it is good. Then policy, tiers and budgets change at
-//! once, and keys one by one: those that the table has not reached yet keep the reservation they have. In the
-//! end those that it does not name give up theirs. Each part takes as many keys as the caller allows.
+//! once, and keys one by one: those that the table has not reached yet keep the reservation they have. Then
+//! those that it does not name give up theirs, and in the end who had to wait for that gets the rest of his. Each part takes as
+//! many keys as the caller allows.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use super::{
-    Allocator, ResourceState, TableState,
-    budget::EMERGENCY,
-    policy::{Policy, Sweep},
-};
+use super::{Allocator, ResourceState, budget::EMERGENCY};
 use crate::{
     table::{Checker, Contract, Key, Reader, Schedule, Table, TableError},
-    units::{Amount, Rate, Share, Timestamp},
+    units::{Amount, MicroRate, Rate, Timestamp},
 };
 
 /// A table on its way into force.
@@ -99,19 +95,21 @@ impl Allocator {
             Phase::Checking(checker) => {
                 match check(&mut staged.reader, &staged.bytes, checker, &staged.table, keys) {
                     Err(error) => return Progress::Refused(error),
-                    Ok(Some(checker)) => Phase::Checking(checker),
-                    Ok(None) => {
+                    Ok((checker, false)) => Phase::Checking(checker),
+                    Ok((checker, true)) => {
                         let Ok((_, reader)) = Reader::open(&staged.bytes) else { return Progress::Idle };
                         staged.reader = reader;
-                        staged.table.divide(self.share);
-                        Phase::Installing(self.switch(&staged.table, wall, now))
+                        let (share, only_held) = self.part();
+                        staged.table.divide(share, only_held);
+                        Phase::Installing(self.switch(&staged.table, &checker.reserved(), wall, now))
                     }
                 }
             }
             Phase::Installing(locals) => {
                 let mut left = keys;
+                let (share, only_held) = self.part();
                 while let Some(mut key) = next_key(&mut staged.reader, &staged.bytes, &mut left) {
-                    key.divide(self.share);
+                    key.divide(share, &staged.table.resources, only_held);
                     self.install_key(&key, &locals, now);
                 }
                 if staged.reader.left() > 0 { Phase::Installing(locals) } else { Phase::Releasing(0) }
@@ -165,7 +163,13 @@ impl Allocator {
 
     /// Puts policy, tiers and budgets of a table into force; returns which local resource each of its resources is.
     /// A resource that the table lacks keeps its safe budget.
-    fn switch(&mut self, table: &Table, wall: Timestamp, now: Timestamp) -> Vec<Option<u8>> {
+    fn switch(
+        &mut self,
+        table: &Table,
+        reserved: &[Vec<(u128, u128)>],
+        wall: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Option<u8>> {
         self.policy = self.policy.next(table, wall);
         let (policy, share) = (&self.policy, self.share);
         for resource in &mut self.resources {
@@ -179,7 +183,11 @@ impl Allocator {
                 )
             });
             resource.held = entry.is_some_and(|entry| entry.held);
-            resource.set_capacity(policy.state, share, now);
+            let steps = position.and_then(|position| reserved.get(position)).map_or(&[][..], Vec::as_slice);
+            resource.reserved = steps.iter().map(|(rate, depth)| sum(*rate, *depth)).collect();
+            resource.budget.set_apart(resource.held, now);
+            resource.set_capacity(policy, share, now);
+            resource.budget.set_steps(policy.turn.generation, policy.starts_at(), policy.step_ns());
             let contract = |at: usize, tier: usize| {
                 table.tiers.get(tier).and_then(|tier| tier.contracts.get(at).copied().flatten()).map(contract)
             };
@@ -264,48 +272,6 @@ impl Allocator {
         }
     }
 
-    /// Moves to the step that `wall` lies in: tiers at once, keys as they are touched or swept.
-    pub(super) fn move_to_step(&mut self, wall: Timestamp, now: Timestamp) {
-        if !self.policy.move_to(wall) {
-            return;
-        }
-        self.policy.swept = Some(Sweep::default());
-        for resource in &mut self.resources {
-            resource.set_capacity(self.policy.state, self.share, now);
-            (0..=EMERGENCY).for_each(|id| resource.budget.roll(id, self.policy.turn, now));
-            resource.set_floors(&self.policy);
-        }
-    }
-
-    /// Brings at most `limit` shadow buckets of each resource to the current step: in a first round what shrinks and what
-    /// has room to grow, in a second what had to wait for it.
-    pub(super) fn sweep(&mut self, limit: u32, now: Timestamp) {
-        let Some(Sweep { from, is_second }) = self.policy.swept else { return };
-        let most = self.most_shadows();
-        let until = from.saturating_add(limit).min(most);
-        self.roll_shadows(from..until, now);
-        self.policy.swept = if until < most {
-            Some(Sweep { from: until, is_second })
-        } else {
-            (self.was_short() && !is_second).then_some(Sweep { from: 0, is_second: true })
-        };
-    }
-
-    fn most_shadows(&self) -> u32 {
-        self.resources.iter().map(|resource| resource.budget.shadow_count()).max().unwrap_or(0)
-    }
-
-    fn roll_shadows(&mut self, ids: Range<u32>, now: Timestamp) {
-        for resource in &mut self.resources {
-            ids.clone().for_each(|id| resource.budget.roll(id, self.policy.turn, now));
-        }
-    }
-
-    /// Whether some shadow bucket has had to wait for others to shrink since the last call.
-    fn was_short(&mut self) -> bool {
-        self.resources.iter_mut().fold(false, |short, resource| resource.budget.was_short() | short)
-    }
-
     /// The tier of a key in the table in force.
     pub(super) fn tier_of(&self, key: u32) -> u8 {
         let Some(entry) = self.keys.entry(key).filter(|entry| entry.known) else {
@@ -318,21 +284,21 @@ impl Allocator {
     }
 }
 
-/// Checks up to `keys` keys; returns the checker while there are more.
+/// Checks up to `keys` keys; tells whether that was all.
 fn check(
     reader: &mut Reader,
     bytes: &[u8],
     mut checker: Checker,
     table: &Table,
     keys: u32,
-) -> Result<Option<Checker>, TableError> {
+) -> Result<(Checker, bool), TableError> {
     for _ in 0..keys {
         match reader.next(bytes)? {
             Some(key) => checker.key(&key)?,
-            None => return checker.finish(table).map(|()| None),
+            None => return checker.finish(table).map(|()| (checker, true)),
         }
     }
-    Ok(Some(checker))
+    Ok((checker, false))
 }
 
 /// The next key, unless as many as were allowed have been read. All of them have been read before, to check them.
@@ -342,34 +308,16 @@ fn next_key(reader: &mut Reader, bytes: &[u8], left: &mut u32) -> Option<Key> {
 }
 
 impl ResourceState {
-    /// The planned budget while the table is live, else the safe one.
-    pub(super) fn set_capacity(&mut self, state: TableState, share: Share, now: Timestamp) {
-        let safe = self.safe.part(share);
-        let safe = (Rate::from_micro_per_s(safe.capacity), Amount::from_tokens(safe.burst));
-        let (capacity, burst) = match (self.planned, state) {
-            (Some((capacity, burst, _)), TableState::Live) => (capacity, burst),
-            (Some((_, burst, safe_capacity)), TableState::Stale) => (safe_capacity, burst),
-            _ => safe,
-        };
-        self.budget.resize(capacity, burst, now);
-    }
-
-    /// The floors of the current step.
-    fn set_floors(&mut self, policy: &Policy) {
-        let step = policy.step().map(usize::from);
-        let planned = |floors: &Vec<u16>| floors.get(step?).copied();
-        self.floors_permille.clear();
-        for (tier, state) in policy.tiers.iter().enumerate() {
-            let floor = self.floor_steps.get(tier).and_then(planned).unwrap_or(state.floor_permille);
-            self.floors_permille.push(floor);
-        }
-        self.highest_floor_permille = self.floors_permille.iter().copied().max().unwrap_or(0);
-    }
-
     fn give_up(&mut self, own: u32, now: Timestamp) {
         self.budget.remove(own, now);
         self.contention.forget(own);
     }
+}
+
+/// What a step reserves in all.
+fn sum(rate: u128, depth: u128) -> (Rate, Amount) {
+    let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+    (Rate::from_micro_per_s(MicroRate(whole(rate))), Amount::from_tokens(whole(depth)))
 }
 
 const fn contract(contract: Contract) -> (Rate, Amount) {

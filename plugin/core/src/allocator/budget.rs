@@ -10,11 +10,15 @@
 //! the pool was last full is left out: a full pool would have lost it.
 
 mod earliest;
+mod shadow;
+mod shared;
 mod steps;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
-use super::{calendar::Calendar, packed::Packed, policy::Turn};
+use self::shadow::Shadow;
+pub(super) use self::{earliest::Keep, shared::Shared};
+use super::{calendar::Calendar, decide::Draw, packed::Packed};
 use crate::{
     table::MAX_TIERS,
     units::{Amount, RATE_SHIFT, Rate, Timestamp},
@@ -53,77 +57,10 @@ pub(super) struct Budget {
     /// What the table in force reserves in each step, `stride` bytes a shadow bucket, as schedules have them.
     codes: Vec<u8>,
     stride: usize,
-}
-
-/// A soft reservation: a bucket of its own whose overflow belongs to the pool.
-#[derive(Clone, Copy, Debug)]
-struct Shadow {
-    level: i64,
-    at: Timestamp,
-    rate: Packed,
-    depth: Packed,
-    peak_rate: Packed,
-    peak_depth: Packed,
-    /// What it has overflowed up to `at`, at most its depth.
-    overflowed: Packed,
-    /// The table and step that `rate` and `depth` are of.
-    turn: Turn,
-    refilling: bool,
-}
-
-impl Shadow {
-    const fn new(now: Timestamp) -> Self {
-        Self {
-            level: 0,
-            at: now,
-            rate: Packed::ZERO,
-            depth: Packed::ZERO,
-            peak_rate: Packed::ZERO,
-            peak_depth: Packed::ZERO,
-            overflowed: Packed::ZERO,
-            turn: Turn::NONE,
-            refilling: false,
-        }
-    }
-
-    const fn depth(&self) -> i64 {
-        self.depth.amount().0
-    }
-
-    fn raw_level(&self, now: Timestamp) -> i64 {
-        if self.refilling {
-            self.level.saturating_add(self.rate.rate().over(now.since(self.at)).0)
-        } else {
-            self.level
-        }
-    }
-
-    /// What it has overflowed by `now`, at most its depth.
-    fn overflowed_by(&self, now: Timestamp) -> Amount {
-        let since = self.rate.rate().over(now.since(self.at)).0.saturating_sub(self.depth() - self.level);
-        Amount(self.overflowed.amount().0.saturating_add(since.max(0)).min(self.depth()))
-    }
-
-    /// Moves a full bucket's time on.
-    fn touch(&mut self, now: Timestamp) {
-        if !self.refilling {
-            self.overflowed = Packed::of_amount(self.overflowed_by(now));
-            self.at = now;
-        }
-    }
-
-    /// Roughly when it is full; `None` when never.
-    fn full_at(&self) -> Option<Timestamp> {
-        let deficit = self.depth().saturating_sub(self.level);
-        if deficit <= 0 {
-            return Some(self.at);
-        }
-        let deficit = deficit as u64;
-        let shift = deficit.leading_zeros().min(RATE_SHIFT);
-        let quotient = (deficit << shift).checked_div(self.rate.rate().0)?;
-        let nanos = u128::from(quotient) << (RATE_SHIFT - shift);
-        Some(self.at.plus(u64::try_from(nanos).unwrap_or(u64::MAX)))
-    }
+    /// Where the tokens are when several workers share them; what is above is what this worker knows then.
+    shared: Option<Box<Shared>>,
+    /// The same, while this worker has a part of its own.
+    apart: Option<Box<Shared>>,
 }
 
 impl Budget {
@@ -146,6 +83,8 @@ impl Budget {
             calendar: Calendar::new(now, FIXED),
             codes: Vec::new(),
             stride: 0,
+            shared: None,
+            apart: None,
         }
     }
 
@@ -155,14 +94,21 @@ impl Budget {
             return id;
         }
         self.shadows.push(Shadow::new(now));
-        self.calendar.grow(self.shadows.len());
+        if self.shared.is_none() {
+            self.calendar.grow(self.shadows.len());
+        }
         self.shadows.len() as ShadowId - 1
     }
 
     /// Gives up a key's shadow bucket; its level, a debt too, goes to the pool.
     pub(super) fn remove(&mut self, id: ShadowId, now: Timestamp) {
         self.reserve(id, Rate::ZERO, Amount::ZERO, now);
+        self.note_since(id, false);
         let Some(shadow) = self.shadows.get_mut(id as usize) else { return };
+        if self.shared.is_some() {
+            *shadow = Shadow::new(now);
+            return self.free.push(id);
+        }
         self.pool_level += i128::from(shadow.level) << RATE_SHIFT;
         if shadow.refilling {
             self.pool_rate += i128::from(shadow.rate.rate().0);
@@ -174,6 +120,9 @@ impl Budget {
 
     /// Credits the pool with what at most `limit` due shadow buckets have overflowed.
     pub(super) fn drain(&mut self, now: Timestamp, limit: u32) {
+        if self.shared.is_some() {
+            return;
+        }
         for _ in 0..limit {
             let Some(id) = self.calendar.take_due(now) else { break };
             self.settle(id, now);
@@ -182,7 +131,7 @@ impl Budget {
         self.settle_pool(now);
     }
 
-    /// Level of the pool as of the last [`Budget::drain`].
+    /// Level of the pool as of the last [`Budget::drain`], or as it was looked at.
     pub(super) fn pool(&self) -> Amount {
         Amount(i64::try_from(self.pool_level >> RATE_SHIFT).unwrap_or(if self.pool_level < 0 {
             i64::MIN
@@ -202,14 +151,18 @@ impl Budget {
     }
 
     /// The pool's cap; negative while outdated reservations exceed a burst that has become smaller.
-    pub(super) const fn pool_cap(&self) -> Amount {
+    pub(super) fn pool_cap(&self) -> Amount {
+        if let Some(shared) = &self.shared {
+            return shared.pool_cap();
+        }
         Amount(self.burst.0.saturating_sub(self.reserved_depth))
     }
 
-    /// Level of a shadow bucket.
+    /// Level of a shadow bucket; of a shared one that has not been looked at lately, nothing.
     pub(super) fn shadow(&self, id: ShadowId, now: Timestamp) -> Amount {
         self.shadows
             .get(id as usize)
+            .filter(|shadow| self.shared.is_none() || shared::is_known(shadow, now))
             .map_or(Amount::ZERO, |shadow| Amount(shadow.raw_level(now).min(shadow.depth())))
     }
 
@@ -227,7 +180,8 @@ impl Budget {
 
     /// What a shadow bucket has overflowed into the pool and nobody has had credit for, at most its depth.
     pub(super) fn credit(&self, id: ShadowId, now: Timestamp) -> Amount {
-        self.shadows.get(id as usize).map_or(Amount::ZERO, |shadow| shadow.overflowed_by(now))
+        let own = self.shadows.get(id as usize).filter(|_| self.shared.is_none());
+        own.map_or(Amount::ZERO, |shadow| shadow.overflowed_by(now))
     }
 
     /// Takes `amount` of the credit.
@@ -236,6 +190,20 @@ impl Budget {
         if let Some(shadow) = self.shadows.get_mut(id as usize) {
             shadow.touch(now);
             shadow.overflowed = Packed::of_amount(Amount(shadow.overflowed.amount().0 - amount.0));
+        }
+    }
+
+    /// Takes all of a draw from where it is quoted to come from.
+    pub(super) fn debit(&mut self, draw: &Draw, id: ShadowId, now: Timestamp) {
+        self.debit_pool(draw.pool);
+        if draw.shadow > Amount::ZERO {
+            self.debit_shadow(id, draw.shadow, now);
+        }
+        if draw.emergency > Amount::ZERO {
+            self.debit_shadow(EMERGENCY, draw.emergency, now);
+        }
+        if draw.credit > Amount::ZERO {
+            self.spend_credit(id, draw.credit, now);
         }
     }
 
@@ -282,6 +250,9 @@ impl Budget {
     /// Changes a reservation: a deeper one is funded from the pool as far as the pool is above zero, what shrinks
     /// returns to it.
     pub(super) fn reserve(&mut self, id: ShadowId, rate: Rate, depth: Amount, now: Timestamp) {
+        if self.shared.is_some() {
+            return self.expect(id, rate, depth);
+        }
         self.settle(id, now);
         self.settle_pool(now);
         self.stop_refill(id);

@@ -4,21 +4,24 @@
 //! debited. A refused decision debits nothing, and neither does one that waits.
 
 use super::{
-    Admission, Allocator, Class, Decision, Demand, Reason, Refusal, Request, ResourceState, Source,
-    budget::{EMERGENCY, ShadowId},
-    keys::Slot,
+    Admission, Allocator, Class, Decision, Demand, Reason, Refusal, Request, Source,
+    budget::EMERGENCY,
     receipts::{Keeps, Outstanding, Receipt},
-    retry::{self, Needs},
+    retry,
+    view::View,
 };
 use crate::{
     table::DrawOrder,
-    units::{Amount, KeyHash, Rate, Timestamp},
+    units::{Amount, KeyHash, Timestamp},
 };
 
 /// Most due shadow buckets credited per request and resource.
 pub(super) const DRAIN_PER_REQUEST: u32 = 8;
 /// Most shadow buckets moved to the current step per request and resource.
 const SWEEP_PER_REQUEST: u32 = 4;
+/// How often a request is quoted while other workers are faster, and when it may come again after that.
+const ATTEMPTS: u32 = 8;
+const PAUSE_NS: u64 = 1_000_000;
 
 /// What one request takes of one resource.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Draw {
     pub(super) estimated: bool,
     pub(super) shadow: Amount,
     pub(super) pool: Amount,
+    /// What the pool is left with at least.
+    pub(super) keep: Amount,
     pub(super) emergency: Amount,
     /// The overflow that what was drawn below the tier's floor used up.
     pub(super) credit: Amount,
@@ -69,8 +74,8 @@ impl Allocator {
         self.sweep(SWEEP_PER_REQUEST, now);
         let key = self.locate(request.key);
         let asker = self.asker(key, request.class, request.may_wait, request.partial);
-        let decision = match self.quote_all(&asker, request.demands, now) {
-            Ok(()) => Decision::Admit(self.commit(&asker, now)),
+        let decision = match self.admit(&asker, request.demands, now) {
+            Ok(admission) => Decision::Admit(admission),
             Err((_, shortage)) if shortage.can_wait => {
                 Decision::Wait(self.enqueue(&asker, request.demands, shortage.retry_after_ns, now))
             }
@@ -80,6 +85,24 @@ impl Allocator {
         };
         self.count(&asker, request.demands, &decision);
         decision
+    }
+
+    /// Quotes every demand and debits all of them, or none. In a crew others may be faster in between: then it is quoted
+    /// again, by what they have left.
+    pub(super) fn admit(
+        &mut self,
+        asker: &Asker,
+        demands: &[Demand],
+        now: Timestamp,
+    ) -> Result<Admission, (u8, Shortage)> {
+        for _ in 0..ATTEMPTS {
+            self.quote_all(asker, demands, now)?;
+            if self.pay_all(asker, now) {
+                return Ok(self.commit(asker, now));
+            }
+        }
+        let resource = demands.first().map_or(0, |demand| demand.resource);
+        Err((resource, Shortage { reason: Reason::Pool, retry_after_ns: Some(PAUSE_NS), can_wait: false }))
     }
 
     /// Quotes every demand into `draws`; of several short resources the one that takes longest is the answer.
@@ -98,8 +121,12 @@ impl Allocator {
             let bit = 1_u64 << (demand.resource % 64);
             let is_clear = named & bit == 0 && !(asker.partial && demands.len() != 1);
             named |= bit;
-            self.roll(asker.key, demand.resource, now);
-            let quote = if is_clear { self.quote(asker, demand, now) } else { Err(MALFORMED) };
+            self.look(asker, demand, now);
+            let quote = if is_clear {
+                self.room_for(demand, now).and_then(|()| self.quote(asker, demand, now))
+            } else {
+                Err(MALFORMED)
+            };
             match quote {
                 Ok(draw) => self.draws.push(draw),
                 Err(shortage) => short = Some(later(short, (demand.resource, shortage))),
@@ -108,25 +135,28 @@ impl Allocator {
         short.map_or(Ok(()), Err)
     }
 
+    /// What is held comes back by its receipt: without one nobody could give it back.
+    fn room_for(&self, demand: &Demand, now: Timestamp) -> Result<(), Shortage> {
+        let resource = self.resources.get(usize::from(demand.resource)).filter(|resource| resource.held);
+        let Some(nanos) = resource.and_then(|_| self.receipts.full_for(now)) else { return Ok(()) };
+        Err(Shortage { reason: Reason::Pool, retry_after_ns: Some(nanos), can_wait: false })
+    }
+
     /// What `demand` would take of its resource, without taking it.
     fn quote(&self, asker: &Asker, demand: &Demand, now: Timestamp) -> Result<Draw, Shortage> {
         let Some(view) = self.view(asker, demand, now) else {
             return Err(Shortage { reason: Reason::Malformed, retry_after_ns: None, can_wait: false });
         };
-        let View { resource, slot, cost, shadow, rest, floor, highest, left, .. } = view;
+        let View { resource, slot, cost, shadow, rest, floor, highest, ahead, left, .. } = view;
+        let keep_most = Amount(highest.0.saturating_add(ahead.0));
         let within_contract = left >= cost;
-        // What is held comes back by its receipt: without one nobody could give it back.
-        if resource.held
-            && let Some(nanos) = self.receipts.full_for(now)
-        {
-            return Err(Shortage { reason: Reason::Pool, retry_after_ns: Some(nanos), can_wait: false });
-        }
         let draw = Draw {
             resource: demand.resource,
             cost: demand.cost,
             estimated: demand.estimated || resource.held,
             shadow: Amount::ZERO,
             pool: cost,
+            keep: Amount(floor.0.saturating_add(ahead.0)),
             emergency: Amount::ZERO,
             credit: Amount::ZERO,
         };
@@ -137,13 +167,14 @@ impl Allocator {
         let is_mixed = shadow > Amount::ZERO && view.has(rest, floor) && rest_is_allowed;
         if rest == Amount::ZERO || is_mixed {
             let spares_shadow = self.policy.draw_order == DrawOrder::PoolFirst && view.has(cost, floor);
-            return Ok(if spares_shadow { draw } else { Draw { shadow, pool: rest, ..draw } });
+            let keep = if left >= rest { draw.keep } else { keep_most };
+            return Ok(if spares_shadow { draw } else { Draw { shadow, pool: rest, keep, ..draw } });
         }
 
         // 2. Opportunistic: the pool above the tier's floor, which a burst credit lowers; beyond its contract only for who
         // may borrow, and only while tokens are not scarce.
         if view.has(cost, floor) && (within_contract || (asker.borrows && view.has(cost, highest))) {
-            return Ok(draw);
+            return Ok(if within_contract { draw } else { Draw { keep: keep_most, ..draw } });
         }
         let below = view.below_floor();
         if within_contract
@@ -152,7 +183,7 @@ impl Allocator {
             && view.has(cost, Amount::ZERO)
         {
             let credit = below.out_of_permille(asker.credit_permille);
-            return Ok(Draw { credit, ..draw });
+            return Ok(Draw { credit, keep: ahead, ..draw });
         }
 
         // 3. Emergency: for critical requests and tiers with access, up to a key's most per step.
@@ -182,72 +213,36 @@ impl Allocator {
         Err(Shortage { reason, retry_after_ns, can_wait })
     }
 
-    /// Brings a key's own shadow bucket to the current step, if the sweep has not yet.
-    fn roll(&mut self, key: u32, resource: u8, now: Timestamp) {
-        let own = self.keys.slot(key, resource).and_then(Slot::own_shadow);
-        if let Some((own, resource)) = own.zip(self.resources.get_mut(usize::from(resource))) {
-            resource.budget.roll(own, self.policy.turn, now);
-        }
-    }
-
-    /// Everything that matters for one demand; `None` when there is no such resource.
-    fn view<'a>(&'a self, asker: &'a Asker, demand: &Demand, now: Timestamp) -> Option<View<'a>> {
-        let slot = self.keys.slot(asker.key, demand.resource)?;
-        let resource = self.resources.get(usize::from(demand.resource))?;
-        let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
-        // What waits with the same or a better priority is spoken for.
-        let ahead = if self.waiting.is_empty() {
-            Amount::ZERO
-        } else if asker.queued {
-            self.waiting.kept_before(demand.resource, asker.rank)
-        } else {
-            self.waiting.kept(demand.resource, asker.rank)
-        };
-        let cost = Amount::from_tokens(demand.cost);
-        let shadow = Amount(resource.budget.shadow(shadow_id, now).0.clamp(0, cost.0));
-        let (floor, highest) = resource.floors(asker);
-        let contract = resource.contract(slot, asker.tier);
-        Some(View {
-            asker,
-            resource,
-            slot,
-            shadow_id,
-            cost,
-            shadow,
-            rest: Amount(cost.0 - shadow.0),
-            pool: Amount(resource.budget.pool().0.saturating_sub(ahead.0)),
-            ahead,
-            floor,
-            highest,
-            contract,
-            left: contract.map_or(Amount(i64::MAX), |contract| slot.standard.left(contract, now)),
-        })
-    }
-
-    /// Debits everything that was quoted.
+    /// Debits everything that was quoted; in a crew what was to be paid has been.
     pub(super) fn commit(&mut self, asker: &Asker, now: Timestamp) -> Admission {
         let mut source = Source::Opportunistic;
         let mut estimates = 0_u32;
+        let hash = self.crew.map(|_| self.hash_of(asker.key));
         for draw in &self.draws {
             let Some(slot) = self.keys.slot_mut(asker.key, draw.resource) else { continue };
             let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { continue };
             if let Some(contract) = resource.contract(slot, asker.tier) {
-                slot.standard.debit(Amount::from_tokens(draw.cost), contract, now);
+                let cost = Amount::from_tokens(draw.cost);
+                match hash.filter(|_| resource.budget.is_shared()) {
+                    // Who had to ask what it leaves tells at once what was used of it.
+                    Some(hash) if resource.left_seen.is_some() => {
+                        resource.budget.tell_contract(hash, contract, cost, now);
+                    }
+                    Some(_) => slot.standard.count(cost),
+                    None => slot.standard.debit(cost, contract, now),
+                }
             }
             let budget = &mut resource.budget;
-            budget.debit_pool(draw.pool);
             let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
+            if !budget.is_shared() {
+                budget.debit(draw, shadow_id, now);
+            }
             if draw.shadow > Amount::ZERO {
-                budget.debit_shadow(shadow_id, draw.shadow, now);
                 source = if source == Source::Emergency { source } else { Source::Guaranteed };
             }
             if draw.emergency > Amount::ZERO {
-                budget.debit_shadow(EMERGENCY, draw.emergency, now);
                 resource.emergency_use.add(asker.key, draw.emergency, self.policy.turn);
                 source = Source::Emergency;
-            }
-            if draw.credit > Amount::ZERO {
-                budget.spend_credit(shadow_id, draw.credit, now);
             }
             estimates += u32::from(draw.estimated);
         }
@@ -318,85 +313,4 @@ fn later(first: Option<(u8, Shortage)>, second: (u8, Shortage)) -> (u8, Shortage
     let rank = |shortage: &Shortage| shortage.retry_after_ns.unwrap_or(u64::MAX);
     let (resource, shortage) = if rank(&first.1) >= rank(&second.1) { first } else { second };
     (resource, Shortage { can_wait, ..shortage })
-}
-
-/// One demand of one asker at one instant.
-struct View<'a> {
-    asker: &'a Asker,
-    resource: &'a ResourceState,
-    slot: &'a Slot,
-    shadow_id: ShadowId,
-    cost: Amount,
-    /// What the shadow bucket has of the cost, and what is left of it then.
-    shadow: Amount,
-    rest: Amount,
-    /// The pool without what is spoken for, and how much that is.
-    pool: Amount,
-    ahead: Amount,
-    /// What the asker leaves in the pool, and what anybody leaves.
-    floor: Amount,
-    highest: Amount,
-    contract: Option<(Rate, Amount)>,
-    /// What the contract leaves.
-    left: Amount,
-}
-
-impl View<'_> {
-    /// Whether the pool is not below `floor` once `taken` is gone.
-    const fn has(&self, taken: Amount, floor: Amount) -> bool {
-        self.pool.0.saturating_sub(taken.0) >= floor.0
-    }
-
-    /// How much of the cost the pool would pay from below the floor.
-    fn below_floor(&self) -> Amount {
-        let left = self.pool.0.saturating_sub(self.cost.0);
-        Amount(self.floor.0.saturating_sub(left).clamp(0, self.cost.0))
-    }
-
-    /// Burst credit: a part of what the key's reservation has overflowed and not got back.
-    fn credit(&self, now: Timestamp) -> Amount {
-        let own = if self.asker.credit_permille > 0 { self.slot.own_shadow() } else { None };
-        own.map_or(Amount::ZERO, |id| {
-            self.resource.budget.credit(id, now).permille(self.asker.credit_permille)
-        })
-    }
-
-    /// Whole tokens that guaranteed and opportunistic steps would grant.
-    fn available(&self) -> u64 {
-        let plenty = if self.asker.borrows { self.pool.0.saturating_sub(self.highest.0) } else { 0 };
-        let allowed = self.pool.0.saturating_sub(self.floor.0).min(self.left.0).max(plenty).max(0);
-        Amount(self.shadow.0.saturating_add(allowed)).floor_tokens().max(0) as u64
-    }
-
-    const fn needs(&self, has_emergency: bool) -> Needs {
-        Needs {
-            shadow: self.shadow_id,
-            cost: self.cost,
-            floor: Amount(self.floor.0.saturating_add(self.ahead.0)),
-            highest: Amount(self.highest.0.saturating_add(self.ahead.0)),
-            contract: self.contract,
-            borrows: self.asker.borrows,
-            has_emergency,
-        }
-    }
-}
-
-impl ResourceState {
-    /// The pool levels that the asker leaves to better tiers, and that any tier leaves.
-    pub(super) fn floors(&self, asker: &Asker) -> (Amount, Amount) {
-        let cap = self.budget.pool_cap().max(Amount::ZERO);
-        let part = |permille: u16| cap.permille(permille);
-        let highest = part(self.highest_floor_permille);
-        let own = self.floors_permille.get(usize::from(asker.tier)).copied().unwrap_or(0);
-        match asker.class {
-            Class::Critical => (Amount::ZERO, highest),
-            Class::Standard => (part(own), highest),
-            Class::Deferrable => (highest, highest),
-        }
-    }
-
-    /// A key's contract: its own or its tier's.
-    pub(super) fn contract(&self, slot: &Slot, tier: u8) -> Option<(Rate, Amount)> {
-        slot.contract().or_else(|| self.contracts.get(usize::from(tier)).copied().flatten())
-    }
 }

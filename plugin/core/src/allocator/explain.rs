@@ -82,12 +82,16 @@ impl Allocator {
         let found = self.keys.find(KeyHash::of(key)).unwrap_or(super::keys::COMMON);
         let asker = self.asker(found, Class::Standard, false, false);
         let known = self.keys.entry(found).is_some_and(|entry| entry.known);
-        let turn = self.policy.turn;
+        // As much as there is, so that everything is looked at.
+        let all = |resource| Demand { resource, cost: u64::MAX, estimated: false };
+        (0..self.resources.len() as u8).for_each(|resource| self.look(&asker, &all(resource), now));
         let mut resources = Vec::with_capacity(self.resources.len());
+        let turn = self.policy.turn;
         for (index, resource) in (0..).zip(&mut self.resources) {
             let Some(slot) = self.keys.slot(found, index) else { continue };
-            let shadow = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
-            resource.budget.roll(shadow, turn, now);
+            if slot.own_shadow().is_none() {
+                resource.budget.roll(u32::from(asker.tier), turn, now);
+            }
             let ahead = self.waiting.kept(index, asker.rank);
             resources.push(resource.explain(slot, &asker, ahead, now));
         }
@@ -154,7 +158,10 @@ impl ResourceState {
         let budget = &self.budget;
         let shadow_id = slot.own_shadow().unwrap_or_else(|| u32::from(asker.tier));
         let contract = self.contract(slot, asker.tier);
-        let left = contract.map(|contract| slot.standard.left(contract, now));
+        let left = contract.map(|contract| match budget.is_shared() {
+            true => self.left_seen.unwrap_or(Amount::ZERO),
+            false => slot.standard.left(contract, now),
+        });
         let (rate, depth) = budget.reserved(shadow_id);
         let (floor, highest) = self.floors(asker);
         let pool = Amount(budget.pool().0.saturating_sub(ahead.0));

@@ -112,6 +112,21 @@ impl Standard {
         self.at = now;
     }
 
+    /// In a crew it counts what this worker has not told the others yet, as much as `amount` more or, below zero, less.
+    pub(super) const fn count(&mut self, amount: Amount) {
+        self.used = self.used.saturating_add(amount.0);
+    }
+
+    /// What has not been told.
+    pub(super) const fn counted(&self) -> Amount {
+        Amount(self.used)
+    }
+
+    /// Forgets what has been told.
+    pub(super) const fn told(&mut self) {
+        self.used = 0;
+    }
+
     /// Time until `amount` may be used; `None` when it never may.
     pub(super) fn time_to(
         &self,

@@ -23,6 +23,11 @@ impl Turn {
     pub(super) const OVER: u8 = u8::MAX;
     /// Of no table.
     pub(super) const NONE: Self = Self { generation: 0, step: Self::OVER };
+
+    /// Whether it is a step of the plan.
+    pub(super) const fn is_planned(self) -> bool {
+        self.step != Self::OVER
+    }
 }
 
 /// The table in force.
@@ -167,7 +172,27 @@ impl Policy {
 
     /// Index of the current step, if it is planned.
     pub(super) const fn step(&self) -> Option<u8> {
-        if self.turn.step == Turn::OVER { None } else { Some(self.turn.step) }
+        if self.turn.is_planned() { Some(self.turn.step) } else { None }
+    }
+
+    /// Number of the current step that grows as time goes on, before and after the plan too.
+    pub(super) fn number(&self) -> u32 {
+        match (self.state, self.step()) {
+            (TableState::Stale, _) => u32::MAX,
+            (_, Some(step)) => u32::from(step) + 1,
+            (_, None) if self.step_from == Timestamp::default() => 0,
+            (_, None) => u32::MAX - 1,
+        }
+    }
+
+    /// When the current step began.
+    pub(super) const fn step_from(&self) -> Timestamp {
+        self.step_from
+    }
+
+    /// Length of a step.
+    pub(super) const fn step_ns(&self) -> u64 {
+        self.step_ns
     }
 
     /// When the current step ends.

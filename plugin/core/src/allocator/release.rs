@@ -19,9 +19,8 @@ impl Allocator {
         for rank in 0..self.policy.ranks() {
             let Some((ticket, waiter)) = self.waiting.head(rank) else { continue };
             let asker = self.asker_of(&waiter);
-            if self.quote_all(&asker, waiter.demands(), now).is_ok() {
+            if let Ok(admission) = self.admit(&asker, waiter.demands(), now) {
                 self.leave(ticket, true);
-                let admission = self.commit(&asker, now);
                 self.count_released(&asker, waiter.demands(), now.since(waiter.since));
                 return Some((ticket, Decision::Admit(admission)));
             }
@@ -32,10 +31,9 @@ impl Allocator {
         }
         let waiter = self.leave(ticket, false)?;
         let asker = Asker { queued: false, ..self.asker_of(&waiter) };
-        let decision = match self.quote_all(&asker, waiter.demands(), now) {
+        let decision = match self.admit(&asker, waiter.demands(), now) {
             // Not first in its queue, but its reservation has filled up meanwhile.
-            Ok(()) => {
-                let admission = self.commit(&asker, now);
+            Ok(admission) => {
                 self.count_released(&asker, waiter.demands(), now.since(waiter.since));
                 Decision::Admit(admission)
             }

@@ -55,6 +55,14 @@ impl Allocator {
         let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { return };
         let contract = resource.contract(slot, tier);
         let shadow = slot.own_shadow().unwrap_or_else(|| u32::from(tier));
+        if resource.budget.is_shared() {
+            if contract.is_some() {
+                let (used, paid) = (Amount::from_tokens(actual), Amount::from_tokens(draw.cost));
+                slot.standard.count(Amount(used.0.saturating_sub(paid.0)));
+            }
+            let Some(hash) = self.keys.entry(key).map(|entry| entry.hash) else { return };
+            return resource.budget.settle_shared(&draw, shadow, hash, actual, now);
+        }
         let budget = &mut resource.budget;
         // What is held was never spent: all of it comes back.
         let actual = if resource.held { 0 } else { actual };

@@ -1,5 +1,6 @@
 //! Invariants of the allocator, by their ids in ARCHITECTURE.md, and the cases that made them necessary.
 
+mod crew;
 mod invariants;
 mod order;
 mod pitfalls;

@@ -80,11 +80,16 @@ impl<'t> Object<'t> {
 
     /// Whatever was not taken is a problem. True when nothing was left.
     pub(super) fn finish(self, reader: &mut Reader<'_>) -> bool {
-        let allowed = self.allowed.join(", ");
+        let allowed = self.allowed();
         for (_, node) in &self.members {
             reader.problem(node, &format!("no such key; allowed here: {allowed}"));
         }
         self.members.is_empty()
+    }
+
+    /// The members that may stand here, as far as they were asked for.
+    pub(super) fn allowed(&self) -> String {
+        self.allowed.join(", ")
     }
 
     pub(super) fn into_members(self) -> Vec<(String, Node<'t>)> {

@@ -1,6 +1,7 @@
 use alloc::string::ToString;
 
 use super::*;
+use crate::allocator::Class;
 
 #[test]
 fn the_canonical_configuration_is_read_in_full() {
@@ -28,7 +29,7 @@ fn the_canonical_configuration_is_read_in_full() {
         (Mode::Enforce, FailMode::Closed, true)
     );
     assert_eq!(config.key, [KeyPart::Header("x-customer".into()), KeyPart::Path]);
-    assert_eq!(config.class_header.as_deref(), Some("x-priority"));
+    assert_eq!(config.class, Some(ClassRule::Header("x-priority".into())));
     let forecaster = config.forecaster.clone().unwrap();
     assert_eq!((forecaster.cluster.as_str(), forecaster.token.as_str()), ("tidegate", "secret"));
     // The first public key of RFC 8032, section 7.1.
@@ -69,7 +70,7 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
         "line 2, mode: must be one of shadow, enforce",
         "line 3, proxy: must not be empty",
         "line 4, key[0].header: is not the name of a header",
-        "line 4, key[1]: give exactly one of header, constant, path, method, authority",
+        "line 4, key[1]: give exactly one of header, constant, path_segments, path_templates, property, jwt_claim, path, method, authority, source_address",
         "line 4, key[2]: must be an object",
         "line 6, resources.requests.cost: must be a whole number from 0 to 1099511627776",
         "line 6, resources.requests.safe_capacity_per_s: must be above 0 and at most 1000000000",
@@ -79,8 +80,8 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
         "line 9, forecaster.public_key: is no Ed25519 public key in 64 hexadecimal digits, as `tidegate key` prints it",
         "line 10, fail_mode: must be one of open, closed, reactive",
         "line 11, fail_mode: appears twice",
-        "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, forecaster, \
-         fail_mode, response_headers",
+        "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, rules, \
+         shadow_tiers, forecaster, fail_mode, response_headers",
     ];
     for line in expected {
         assert!(told.iter().any(|told| told == line), "{line}\nis missing in\n{}", told.join("\n"));
@@ -95,4 +96,60 @@ fn what_is_not_json_gets_one_sentence_that_says_what_to_do() {
     assert!(problems[0].message.contains("google.protobuf.StringValue"), "{problems:?}");
     let problems = Config::parse(b"{\n  \"mode\": \n}").unwrap_err();
     assert_eq!((problems.len(), problems[0].line), (1, 3), "{problems:?}");
+}
+
+#[test]
+fn rules_say_what_is_different_for_some_requests() {
+    let text = r#"{
+        "resources": { "requests": {}, "llm_tokens": { "cost": { "body_bytes_per_token": 4, "plus": 256 } } },
+        "shadow_tiers": ["bronze"],
+        "key": [{ "jwt_claim": "org.id" }, { "source_address": true }, { "path_templates": ["/v1/{what}"] },
+                { "path_segments": 2 }, { "property": ["xds", "cluster_name"] }],
+        "rules": [
+            { "name": "probes", "match": { "path_prefix": "/healthz" }, "skip": true },
+            { "name": "chat", "match": { "methods": ["POST"], "path_templates": ["/v1/chat/{rest...}"],
+                "headers": [{ "name": "X-Model", "prefix": "gpt-" }, { "name": "x-team" }],
+                "authorities": ["api.example"], "route": "chat" },
+              "key": [{ "header": "x-team" }], "class": "critical", "mode": "shadow",
+              "costs": { "llm_tokens": { "header": "x-tokens", "default": 900 } } }
+        ]
+    }"#;
+    let config = Config::parse(text.as_bytes()).unwrap();
+    assert_eq!(config.shadow_tiers, ["bronze"]);
+    assert_eq!(config.resources[1].cost, CostRule::BodySize { bytes_per_token: 4, plus: 256 });
+    let claim = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload", "org", "id"];
+    assert_eq!(config.key[0], KeyPart::Property(claim.map(Into::into).to_vec()));
+    assert_eq!((&config.key[1], &config.key[3]), (&KeyPart::SourceAddress, &KeyPart::PathSegments(2)));
+    let [probes, chat] = config.rules.as_slice() else { panic!("{config:?}") };
+    assert!(probes.skip && probes.matcher.path_prefix.as_deref() == Some("/healthz"));
+    assert_eq!(
+        (chat.mode, chat.class.clone()),
+        (Some(Mode::Shadow), Some(ClassRule::Constant(Class::Critical)))
+    );
+    assert_eq!(chat.costs, [None, Some(CostRule::Header { name: "x-tokens".into(), default: 900 })]);
+    assert_eq!((chat.matcher.headers.len(), chat.matcher.route.as_deref()), (2, Some("chat")));
+}
+
+#[test]
+fn mistakes_in_rules_are_told_together() {
+    let text = r#"{
+        "rules": [
+            { "name": "a", "match": { "path_templates": ["users"] }, "costs": { "tokens": 1 } },
+            { "name": "a", "match": {}, "class": "urgent" },
+            { "match": { "headers": [{ "name": "x", "exact": "1", "prefix": "2" }], "verbs": ["GET"] } }
+        ]
+    }"#;
+    let problems = Config::parse(text.as_bytes()).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for (line, part) in [
+        (3, "path_templates[0]: must begin with a slash"),
+        (3, "there is no such resource; give requests"),
+        (4, "must be one of critical, standard, deferrable"),
+        (5, "name is missing"),
+        (5, "give exact or prefix, not both"),
+        (5, "verbs: no such key"),
+    ] {
+        let found = told.iter().any(|told| told.starts_with(&format!("line {line},")) && told.contains(part));
+        assert!(found, "{line} {part}: {told:#?}");
+    }
 }

@@ -23,7 +23,7 @@ fn request(customer: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn labels(gate: &mut Gate, customer: &str, count: usize) -> Vec<Label> {
-    (0..count).map(|_| gate.admit(request(customer).as_slice(), now()).label).collect()
+    (0..count).map(|_| gate.admit(request(customer).as_slice(), false, now()).label).collect()
 }
 
 /// acme is gold with a contract of 2; the whole pool but 2 tokens is under a floor.
@@ -72,7 +72,7 @@ fn table() -> Table {
 fn shadow_mode_decides_and_lets_everything_pass() {
     let mut gate = gate("");
     for expected in [Label::Opportunistic, Label::Opportunistic, Label::Opportunistic, Label::RefusedPool] {
-        let verdict = gate.admit(request("a").as_slice(), now());
+        let verdict = gate.admit(request("a").as_slice(), false, now());
         assert_eq!((verdict.label, verdict.response), (expected, None));
     }
 }
@@ -81,7 +81,7 @@ fn shadow_mode_decides_and_lets_everything_pass() {
 fn a_shortage_of_the_shared_capacity_is_503_with_retry_after() {
     let mut gate = gate(r#", "mode": "enforce""#);
     labels(&mut gate, "a", 3);
-    let response = gate.admit(request("a").as_slice(), now()).response.unwrap();
+    let response = gate.admit(request("a").as_slice(), false, now()).response.unwrap();
     assert_eq!(response.status, 503);
     assert!(response.headers.contains(&("retry-after", "1".into())));
     assert!(response.headers.contains(&("content-type", "application/problem+json".into())));
@@ -100,12 +100,12 @@ fn a_customer_over_its_contract_gets_429_and_one_without_tokens_503() {
     let mut gate = gate(r#", "mode": "enforce""#);
     gate.allocator_mut().apply(&table().encode(), now()).unwrap();
     labels(&mut gate, "acme", 2);
-    let over = gate.admit(request("acme").as_slice(), now());
+    let over = gate.admit(request("acme").as_slice(), false, now());
     assert_eq!((over.label, gate.allocator().tier_name(over.tier)), (Label::RefusedContract, "gold"));
     let response = over.response.unwrap();
     assert_eq!(response.status, 429);
     assert!(response.body.contains("quota-exceeded") && response.body.contains(r#""reason":"contract""#));
-    assert_eq!(gate.admit(request("stranger").as_slice(), now()).response.unwrap().status, 503);
+    assert_eq!(gate.admit(request("stranger").as_slice(), false, now()).response.unwrap().status, 503);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn fail_modes_rule_without_a_table_and_only_then() {
     for (mode, label, status) in expected {
         let mut gate = gate(&format!(r#", "mode": "enforce", "fail_mode": "{mode}""#));
         labels(&mut gate, "acme", 3);
-        let verdict = gate.admit(request("acme").as_slice(), now());
+        let verdict = gate.admit(request("acme").as_slice(), false, now());
         assert_eq!((verdict.label, verdict.response.map(|response| response.status)), (label, status));
         gate.allocator_mut().apply(&table().encode(), now()).unwrap();
         assert!(!matches!(labels(&mut gate, "acme", 1)[0], Label::FailOpen | Label::FailClosed), "{mode}");
@@ -129,7 +129,7 @@ fn fail_modes_rule_without_a_table_and_only_then() {
 fn requests_without_a_key_share_one_and_are_told_apart() {
     let mut gate = gate("");
     let nothing: [(String, Vec<u8>); 0] = [];
-    let verdict = gate.admit(nothing.as_slice(), now());
+    let verdict = gate.admit(nothing.as_slice(), false, now());
     assert!(verdict.anonymous);
     assert_eq!(gate.allocator_mut().report(1).unwrap().keys, ["(anonymous)"]);
 }
@@ -143,7 +143,7 @@ fn an_estimate_is_settled_by_the_response_header() {
     for (actual, settled) in [("7", 7), ("nonsense", 50)] {
         let mut attributes = request("a");
         attributes.push(("x-cost".into(), b"50".to_vec()));
-        let receipt = gate.admit(attributes.as_slice(), now()).receipt.unwrap();
+        let receipt = gate.admit(attributes.as_slice(), false, now()).receipt.unwrap();
         let response = [("x-actual".to_string(), actual.as_bytes().to_vec())];
         gate.settle(receipt, response.as_slice(), now());
         let usage = gate.allocator_mut().report(1).unwrap().records[0].usage;
@@ -164,4 +164,37 @@ fn a_new_configuration_keeps_what_was_learned_unless_the_budgets_change() {
     assert_eq!((unreported.seq, unreported.records[0].usage.requests_offered), (1, 4));
     assert_eq!(labels(&mut gate, "a", 4), [Label::Opportunistic; 4]);
     assert_eq!(gate.allocator_mut().report(1).unwrap().seq, 2, "sequence numbers go on");
+}
+
+#[test]
+fn who_may_wait_is_held_back_and_released_in_time_or_cancelled() {
+    let mut gate = gate(r#", "mode": "enforce""#);
+    let mut table = table();
+    table.tiers[0].max_delay_ms = 1_000;
+    table.keys[0].grants[0].contract = None;
+    gate.allocator_mut().apply(&table.encode(), now()).unwrap();
+    let ask = |gate: &mut Gate, holds| gate.admit(request("acme").as_slice(), holds, now());
+    while ask(&mut gate, false).response.is_none() {}
+    let (first, second) = (ask(&mut gate, true), ask(&mut gate, true));
+    assert_eq!((first.label, first.response.clone()), (Label::Waiting, None));
+    assert!(gate.release(now()).is_none());
+    assert!(gate.cancel(first.ticket.unwrap()) && !gate.cancel(first.ticket.unwrap()));
+    let later = now().plus(gate.next_release_ns(now()).unwrap());
+    assert!(later > now() && later <= now().plus(110_000_000));
+    let (ticket, verdict) = gate.release(later).unwrap();
+    assert_eq!((Some(ticket), verdict.label, verdict.response), (second.ticket, Label::Delayed, None));
+    assert_eq!((gate.release(later), gate.next_release_ns(later)), (None, None));
+}
+
+#[test]
+fn shadow_mode_holds_nobody_back() {
+    let mut gate = gate("");
+    let mut table = table();
+    table.tiers[0].max_delay_ms = 1_000;
+    table.keys[0].grants[0].contract = None;
+    gate.allocator_mut().apply(&table.encode(), now()).unwrap();
+    let verdicts: Vec<Verdict> =
+        (0..5).map(|_| gate.admit(request("acme").as_slice(), true, now())).collect();
+    assert_eq!(verdicts[4].label, Label::Waiting);
+    assert!(verdicts.iter().all(|verdict| verdict.ticket.is_none() && verdict.response.is_none()));
 }

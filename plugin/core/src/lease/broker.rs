@@ -59,9 +59,34 @@ impl<C: Cells> Broker<C> {
         if lease.spend(ask.cost, ask.keep, now) {
             return true;
         }
-        if lease.is_hopeless(ask.cost, ask.keep, now) {
-            return false;
+        !lease.is_hopeless(ask.cost, ask.keep, now) && self.ask(pool, lease, ask, terms, now)
+    }
+
+    /// The same for who has looked, and knows better than the lease whether asking is hopeless.
+    pub(crate) fn draw_seen(
+        &self,
+        pool: u32,
+        lease: &mut Lease,
+        ask: Ask,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> bool {
+        lease.spend(ask.cost, ask.keep, now) || self.ask(pool, lease, ask, terms, now)
+    }
+
+    /// Looks at the pool's books without drawing.
+    pub(crate) fn look(&self, pool: u32, lease: &mut Lease, terms: &Terms, now: Timestamp) {
+        if let Some((books, _)) = self.change(pool, lease, terms, now, |_, _| None::<()>) {
+            lease.look(&books, now);
         }
+    }
+
+    /// What a bucket holds.
+    pub(crate) fn level(&self, bucket: &SharedBucket<'_>, now: Timestamp) -> Amount {
+        self.find(bucket, now).bucket.level
+    }
+
+    fn ask(&self, pool: u32, lease: &mut Lease, ask: Ask, terms: &Terms, now: Timestamp) -> bool {
         lease.adapt(ask.cost, terms.pool_cap(), now);
         let granted = self.change(pool, lease, terms, now, |books, lease| {
             let draw = Draw { cost: ask.cost, held: lease.unspent, keep: ask.keep, wish: lease.wish };
@@ -129,13 +154,16 @@ impl<C: Cells> Broker<C> {
         if taken { Ok(()) } else { Err(level) }
     }
 
-    /// Takes `amount` whatever is there, into debt down to `least`.
-    pub fn owe(&self, bucket: &SharedBucket<'_>, amount: Amount, least: Amount, now: Timestamp) {
+    /// Takes `amount` whatever is there, into debt down to `least`; returns what is left.
+    pub fn owe(&self, bucket: &SharedBucket<'_>, amount: Amount, least: Amount, now: Timestamp) -> Amount {
+        let mut left = Amount::ZERO;
         self.change_bucket(bucket, now, |bucket| {
             let level = bucket.level.0;
             bucket.level = Amount(level.saturating_sub(amount.0).max(least.0.min(level)));
+            left = bucket.level;
             true
         });
+        left
     }
 
     /// Puts `amount` back, as far as the bucket has room.

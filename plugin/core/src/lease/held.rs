@@ -4,7 +4,10 @@
 //! the worker's own rate, and is nothing at low rates. What is spent of it is checked against the tier's floor as if the
 //! lease were still in the pool.
 
-use super::pool::{Pool, TERM_NS};
+use super::{
+    pool::{Pool, TERM_NS},
+    terms::Terms,
+};
 use crate::units::{Amount, Timestamp};
 
 /// A lease that lasted less than this was too small.
@@ -20,6 +23,18 @@ const GRACE_NS: u64 = 20_000_000;
 const SIGHT_NS: u64 = 10_000_000;
 /// How long a worker leaves a short pool alone.
 const PAUSE_NS: u64 = 1_000_000;
+
+/// A pool from now on, if nobody draws on it, in 2⁻⁵² tokens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlook {
+    pub(crate) level: i128,
+    /// What a nanosecond brings, and how much more once the reserved buckets are full.
+    pub(crate) rate: i128,
+    pub(crate) reserved: i128,
+    pub(crate) full_in_ns: u64,
+    /// How long the worker leaves it alone.
+    pub(crate) pause_ns: u64,
+}
 
 /// One worker's lease of one resource.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +74,27 @@ impl Lease {
         Amount(level.0.saturating_add(self.unspent.0).saturating_sub(keep.0).max(0))
     }
 
+    /// Whether the lease alone pays `cost` and leaves `keep`, with the pool as it was when the worker last asked.
+    pub(crate) fn covers(&self, cost: Amount, keep: Amount) -> bool {
+        let reach = |pool: &Pool| pool.level().0.saturating_add(self.unspent.0).saturating_sub(cost.0);
+        self.unspent >= cost && self.seen.as_ref().is_some_and(|pool| reach(pool) >= keep.0)
+    }
+
+    /// The pool by now if nobody has drawn on it since this worker asked, what the lease holds included. Just after a refusal
+    /// it is what it was then. `None` when that was too long ago, or in an earlier step, to go by.
+    pub(crate) fn outlook(&self, terms: &Terms, now: Timestamp) -> Option<Outlook> {
+        let mut pool = self.seen.filter(|pool| !pool.is_before(terms))?;
+        let age = now.since(self.seen_at);
+        if age >= SIGHT_NS {
+            return None;
+        }
+        let pause_ns = if self.short_of.is_some() { PAUSE_NS.min(pool.patience_ns()) } else { 0 };
+        if age >= pause_ns {
+            pool.advance(terms, now);
+        }
+        Some(Outlook { pause_ns: pause_ns.saturating_sub(age), ..pool.outlook(self.unspent) })
+    }
+
     /// Whether this worker has ever seen the pool's books.
     #[must_use]
     pub const fn has_seen(&self) -> bool {
@@ -91,9 +127,7 @@ impl Lease {
     /// Spends what the lease holds, if the pool, when last seen, was high enough for it.
     pub(super) fn spend(&mut self, cost: Amount, keep: Amount, now: Timestamp) -> bool {
         self.expire(now);
-        let Some(pool) = &self.seen else { return false };
-        let reach = pool.level().0.saturating_add(self.unspent.0).saturating_sub(cost.0);
-        if self.unspent < cost || reach < keep.0 {
+        if !self.covers(cost, keep) {
             return false;
         }
         self.unspent.0 -= cost.0;
@@ -118,6 +152,11 @@ impl Lease {
         (self.seen, self.seen_at, self.short_of) = (Some(*pool), now, None);
         (self.term, self.granted, self.unspent) = (pool.term(), holds, holds);
         (self.granted_at, self.used_at) = (now, now);
+    }
+
+    /// Notes the pool as it is.
+    pub(super) const fn look(&mut self, pool: &Pool, now: Timestamp) {
+        (self.seen, self.seen_at, self.short_of) = (Some(*pool), now, None);
     }
 
     /// Notes the pool as it is, too short for what was asked.
@@ -145,7 +184,7 @@ impl Lease {
     }
 
     /// Forgets a lease whose time is over.
-    pub(super) fn expire(&mut self, now: Timestamp) {
+    pub(crate) fn expire(&mut self, now: Timestamp) {
         if now.nanos().saturating_add(GRACE_NS) >= self.ends_at() {
             self.end();
         }

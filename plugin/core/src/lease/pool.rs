@@ -14,6 +14,7 @@
 
 use super::{
     cells::Record,
+    held::Outlook,
     terms::{Birth, Terms},
 };
 use crate::units::{Amount, RATE_SHIFT, Rate, Timestamp};
@@ -124,11 +125,31 @@ impl Pool {
 
     /// Brings the books to `now`, and to the step of `terms` if that is newer. Time never goes back.
     pub(super) fn advance(&mut self, terms: &Terms, now: Timestamp) {
-        if (terms.epoch, terms.step) > (self.epoch, self.step) {
+        if self.is_before(terms) {
             self.pass(terms.since.min(now));
             self.turn(terms);
         }
         self.pass(now);
+    }
+
+    /// Whether the books are of an earlier step than `terms`.
+    pub(super) fn is_before(&self, terms: &Terms) -> bool {
+        (self.epoch, self.step) < (terms.epoch, terms.step)
+    }
+
+    /// What becomes of it, with `held` counted in.
+    pub(super) fn outlook(&self, held: Amount) -> Outlook {
+        let level = self.level().0.saturating_add(held.0);
+        let full_in_ns = self.reserved_rate.time_for(Amount(self.deficit)).unwrap_or(u64::MAX);
+        let (capacity, reserved) = (i128::from(self.capacity.0), i128::from(self.reserved_rate.0));
+        let reserved = if full_in_ns > 0 { reserved } else { 0 };
+        Outlook {
+            level: i128::from(level) << RATE_SHIFT | i128::from(self.fraction),
+            rate: capacity - reserved,
+            reserved,
+            full_in_ns,
+            pause_ns: 0,
+        }
     }
 
     /// Tokens that nobody has reserved; below zero while charges are not made good.

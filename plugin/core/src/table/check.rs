@@ -155,6 +155,11 @@ impl Checker {
         Ok(())
     }
 
+    /// What has been reserved so far, as rates in micro-tokens per second and depths in tokens, by resource and step.
+    pub(crate) fn reserved(&self) -> Vec<Vec<(u128, u128)>> {
+        self.sums.iter().map(|steps| steps.iter().map(|sum| (sum.rate, sum.depth)).collect()).collect()
+    }
+
     /// Checks that what all keys together have fits.
     pub(crate) fn finish(&self, table: &Table) -> Result<(), TableError> {
         for (resource, (budget, steps)) in table.resources.iter().zip(&self.sums).enumerate() {

@@ -58,6 +58,8 @@ pub struct Tier {
     pub floor: f64,
     /// The quantile of the forecast that is reserved for it.
     pub risk_quantile: f64,
+    /// So long its requests may be held back instead of being refused.
+    pub max_delay_ms: u32,
     /// What its customers may use, per resource.
     pub contract: Vec<(&'static str, Bucket)>,
 }
@@ -121,8 +123,9 @@ impl fmt::Display for Resource {
 
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, weight, floor, risk_quantile, contract } = self;
+        let Self { name, weight, floor, risk_quantile, max_delay_ms, contract } = self;
         write!(f, "{name}: {{ weight: {weight}, floor: {floor}, risk_quantile: {risk_quantile}")?;
+        write!(f, ", max_delay_ms: {max_delay_ms}")?;
         if !contract.is_empty() {
             let entry = |(resource, bucket): &(&str, Bucket)| {
                 format!("{resource}: {{ rate_per_s: {}, burst: {} }}", bucket.rate_per_s, bucket.burst)

@@ -68,7 +68,7 @@ async fn a_gateway_of_ones_own_obeys_the_plan_and_reports_to_the_last_request() 
         || async { Ok(gateway.client.ask(&Ask::of("acme")).await?.tier.filter(|tier| tier == "gold")) };
     wait::until("acme is gold", SOON, is_gold).await?;
     let metrics = String::from_utf8(http::get(gateway.admin, "/metrics").await?.1.to_vec())?;
-    let decided = "tidegate_decisions_total{decision=\"opportunistic\",tier=\"gold\"}";
+    let decided = "tidegate_decisions_total{decision=\"opportunistic\",tier=\"gold\",mode=\"enforce\"}";
     assert!(metrics.lines().any(|line| line.starts_with(decided)), "{metrics}");
 
     // Without the forecaster the plan goes on; with it back, so does the stream.

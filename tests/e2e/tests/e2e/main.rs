@@ -14,6 +14,7 @@ mod enforcement;
 mod envoy_restart;
 mod example;
 mod gateway;
+mod held_back;
 mod partition;
 mod rig;
 mod settle;

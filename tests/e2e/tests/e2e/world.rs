@@ -57,6 +57,7 @@ pub(crate) fn forecaster() -> Result<ForecasterConfig> {
         weight,
         floor,
         risk_quantile: 0.8,
+        max_delay_ms: 0,
         contract: vec![("requests", Bucket { rate_per_s, burst })],
     };
     Ok(ForecasterConfig {

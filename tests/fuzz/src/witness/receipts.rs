@@ -48,6 +48,12 @@ impl Receipts {
         at.and_then(|at| self.open.remove(at)).map(|open| open.parts).unwrap_or_default()
     }
 
+    /// Whether there may be no room for another: as many as there can be hold tokens of these resources, and stay.
+    pub(super) fn may_be_full(&self, is_held: impl Fn(u8) -> bool) -> bool {
+        let holds = |open: &&Open| open.parts.iter().any(|part| is_held(part.resource));
+        self.open.iter().filter(holds).count() as u64 >= self.max
+    }
+
     /// Takes out the cost of one part on `resource` whose receipt may have been given up by `now_ns`: too old, or one too many.
     pub(super) fn given_up(&mut self, resource: u8, now_ns: u64) -> Option<u64> {
         let (opened, max) = (self.opened, self.max);

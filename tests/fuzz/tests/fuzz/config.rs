@@ -71,7 +71,11 @@ fn parse(input: &[u8], notes: &mut Notes) {
             notes.add(format!("{:?} {:?} {}", config.mode, config.fail_mode, config.forecaster.is_some()));
             // It can be used at once.
             let nothing: [(String, Vec<u8>); 0] = [];
-            Gate::new(config, Timestamp::default()).admit(nothing.as_slice(), Timestamp::from_millis(1));
+            Gate::new(config, Timestamp::default()).admit(
+                nothing.as_slice(),
+                true,
+                Timestamp::from_millis(1),
+            );
         }
         Err(problems) => {
             assert!(!problems.is_empty(), "a refusal without a reason");

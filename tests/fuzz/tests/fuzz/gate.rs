@@ -58,6 +58,13 @@ fn configs() -> Vec<Config> {
             "resources": {"requests": {"safe_capacity_per_s": 5, "safe_burst": 2}}}"#,
         r#"{"key": [], "resources": {"requests": {"cost": {"header": "x-cost"}, "safe_capacity_per_s": 1,
             "settle": {"response_header": "x-total-tokens"}}}}"#,
+        r#"{"key": [{"path_templates": ["/a", "/b/{c}"]}, {"header": "x-customer"}], "shadow_tiers": ["bronze"],
+            "resources": {"requests": {"cost": {"body_bytes_per_token": 3}, "safe_capacity_per_s": 4, "safe_burst": 9}},
+            "rules": [
+                {"name": "free", "match": {"headers": [{"name": "cookie", "prefix": "a"}]}, "skip": true},
+                {"name": "a", "match": {"path_prefix": "/a", "methods": ["7"]}, "key": [{"path_segments": 1}],
+                    "class": "critical", "costs": {"requests": {"header": "x-cost", "default": 2}}},
+                {"name": "b", "match": {"authorities": ["acme"]}, "mode": "enforce"}]}"#,
         "",
     ];
     texts.iter().map(|text| Config::parse(text.as_bytes()).unwrap()).collect()
@@ -78,11 +85,16 @@ fn headers(choices: &mut Choices<'_>) -> Headers {
 }
 
 /// Whether a part of the key is missing, by the words of the documentation.
-fn is_anonymous(config: &Config, request: &Headers) -> bool {
+fn is_anonymous(config: &Config, verdict: &Verdict, request: &Headers) -> bool {
     let value = |name: &str| request.as_slice().header(name).unwrap_or_default();
-    config.key.iter().any(|part| match part {
+    let special = verdict.rule.and_then(|rule| config.rules[rule].key.as_ref());
+    special.unwrap_or(&config.key).iter().any(|part| match part {
         KeyPart::Header(name) => value(name).is_empty(),
-        KeyPart::Path => value(":path").split(|byte| *byte == b'?').next().is_none_or(<[u8]>::is_empty),
+        KeyPart::Path | KeyPart::PathSegments(_) => {
+            value(":path").split(|byte| *byte == b'?').next().is_none_or(<[u8]>::is_empty)
+        }
+        KeyPart::PathTemplates(_) => request.as_slice().header(":path").is_none(),
+        KeyPart::SourceAddress | KeyPart::Property(_) => true,
         KeyPart::Method => value(":method").is_empty(),
         KeyPart::Authority => value(":authority").is_empty(),
         KeyPart::Constant(_) => false,
@@ -109,21 +121,37 @@ struct Pair {
 }
 
 impl Pair {
-    fn admit(&mut self, request: &Headers, now: Timestamp) -> (Verdict, Verdict) {
-        let verdict = self.enforce.admit(request.as_slice(), now);
-        let shadow = self.shadow.admit(request.as_slice(), now);
-        assert_eq!(
-            (shadow.label, shadow.tier, shadow.response.as_ref()),
-            (verdict.label, verdict.tier, None)
-        );
+    fn admit(&mut self, request: &Headers, holds: bool, now: Timestamp) -> (Verdict, Verdict) {
+        let verdict = self.enforce.admit(request.as_slice(), holds, now);
+        let shadow = self.shadow.admit(request.as_slice(), holds, now);
+        assert_eq!((shadow.label, shadow.tier, shadow.rule), (verdict.label, verdict.tier, verdict.rule));
+        // A rule may enforce what the rest does not.
+        assert!(shadow.mode == Mode::Enforce || (shadow.response.is_none() && shadow.ticket.is_none()));
         let refused =
             matches!(verdict.label, Label::RefusedContract | Label::RefusedPool | Label::FailClosed);
-        assert_eq!(verdict.response.is_some(), refused, "{verdict:?}");
-        assert_eq!(verdict.anonymous, is_anonymous(self.enforce.config(), request), "{request:?}");
+        let bites = verdict.mode == Mode::Enforce;
+        assert_eq!(verdict.response.is_some(), refused && bites, "{verdict:?}");
+        assert_eq!(verdict.ticket.is_some(), verdict.label == Label::Waiting && bites, "{verdict:?}");
+        assert!(holds || verdict.label != Label::Waiting, "{verdict:?}");
+        if verdict.label != Label::Skipped {
+            let expected = is_anonymous(self.enforce.config(), &verdict, request);
+            assert_eq!(verdict.anonymous, expected, "{request:?}");
+        }
         if let Some(response) = &verdict.response {
             check_response(response);
         }
         (verdict, shadow)
+    }
+
+    /// Whose time has come goes on in both alike.
+    fn release(&mut self, now: Timestamp, notes: &mut Notes) {
+        loop {
+            let [one, other] = [&mut self.enforce, &mut self.shadow]
+                .map(|gate| gate.release(now).map(|(ticket, verdict)| (ticket, verdict.label, verdict.tier)));
+            assert_eq!(one, other);
+            let Some((_, label, _)) = one else { return };
+            notes.add(format!("released {label:?}"));
+        }
     }
 }
 
@@ -138,7 +166,10 @@ fn serve(input: &[u8], notes: &mut Notes, configs: &[Config], tables: &[Vec<u8>]
     let (mut requests, mut open) = (0, Vec::new());
     while !choices.is_exhausted() {
         match choices.below(8) {
-            0 => now = now.plus(choices.below(3_000_000_000)),
+            0 => {
+                now = now.plus(choices.below(3_000_000_000));
+                pair.release(now, notes);
+            }
             1 => {
                 let table = &tables[choices.below(tables.len() as u64) as usize];
                 let applied =
@@ -153,8 +184,9 @@ fn serve(input: &[u8], notes: &mut Notes, configs: &[Config], tables: &[Vec<u8>]
                 pair.shadow.settle(other, response.as_slice(), now);
             }
             _ => {
-                let (verdict, shadow) = pair.admit(&headers(&mut choices), now);
-                requests += 1;
+                let holds = choices.below(4) > 0;
+                let (verdict, shadow) = pair.admit(&headers(&mut choices), holds, now);
+                requests += u64::from(verdict.label != Label::Skipped);
                 let status = verdict.response.map(|response| response.status);
                 notes.add(format!("{:?} {} {status:?}", verdict.label, verdict.anonymous));
                 notes.add(format!("receipt {}", verdict.receipt.is_some()));

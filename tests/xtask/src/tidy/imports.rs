@@ -27,6 +27,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("tidegate-host", "host", May::Use(&["tidegate-proto"])),
     row("tidegate-custom-gateway", "examples/custom-gateway", May::Use(&["tidegate-host"])),
     row("tidegate-model", "forecaster/model", May::Use(&[])),
+    row("tidegate-backtest", "forecaster/backtest", May::Use(&["tidegate-model"])),
     row("tidegate-learn", "forecaster/learn", May::Use(&["tidegate-core", "tidegate-model"])),
     row("tidegate-market", "forecaster/market", May::Use(&[])),
     row("tidegate-proto", "forecaster/proto", May::Use(&[])),
@@ -49,6 +50,7 @@ pub(crate) const TABLE: &[Row] = &[
         "tidegate",
         "forecaster/server",
         May::Use(&[
+            "tidegate-backtest",
             "tidegate-core",
             "tidegate-fleet",
             "tidegate-learn",

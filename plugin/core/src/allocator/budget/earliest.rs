@@ -23,6 +23,24 @@ struct Wanted {
     cost: i64,
     /// What the pool must hold before, with what the shadow bucket pays counted in.
     level: i64,
+    /// A part of that which others take before, as it comes: it need not be there at the same time.
+    ahead: i64,
+}
+
+/// What a request leaves in the pool.
+#[derive(Clone, Copy)]
+pub(in crate::allocator) struct Keep {
+    /// Its floor.
+    pub(in crate::allocator) floor: Amount,
+    /// What those who wait before it want.
+    pub(in crate::allocator) ahead: Amount,
+}
+
+impl Keep {
+    fn wanted(self, shadow: Option<ShadowId>, cost: Amount) -> Wanted {
+        let (ahead, kept) = (self.ahead.0, self.floor.0.saturating_add(self.ahead.0));
+        Wanted { shadow, cost: cost.0, level: kept.saturating_add(cost.0), ahead }
+    }
 }
 
 /// From when on the pool holds `level` and grows at `rate`, in 2⁻⁵² tokens.
@@ -58,25 +76,20 @@ impl Budget {
         Some(shadow.at.plus(due).since(now))
     }
 
-    /// Time until the pool has `cost` above `floor`; `None` when it never does.
-    pub(in crate::allocator) fn pool_time_to(
-        &self,
-        cost: Amount,
-        floor: Amount,
-        now: Timestamp,
-    ) -> Option<u64> {
-        self.walk(Wanted { shadow: None, cost: cost.0, level: floor.0.saturating_add(cost.0) }, now)
+    /// Time until the pool has `cost` above `keep` once those who wait have taken what is theirs; `None` when it never does.
+    pub(in crate::allocator) fn pool_time_to(&self, cost: Amount, keep: Keep, now: Timestamp) -> Option<u64> {
+        self.walk(keep.wanted(None, cost), now)
     }
 
-    /// Time until a shadow bucket has a part of `cost` and the pool the rest above `floor`; `None` when never.
+    /// Time until a shadow bucket has a part of `cost` and the pool the rest above `keep`, likewise; `None` when never.
     pub(in crate::allocator) fn joint_time_to(
         &self,
         id: ShadowId,
         cost: Amount,
-        floor: Amount,
+        keep: Keep,
         now: Timestamp,
     ) -> Option<u64> {
-        self.walk(Wanted { shadow: Some(id), cost: cost.0, level: floor.0.saturating_add(cost.0) }, now)
+        self.walk(keep.wanted(Some(id), cost), now)
     }
 
     fn walk(&self, wanted: Wanted, now: Timestamp) -> Option<u64> {
@@ -90,6 +103,9 @@ impl Budget {
         let mut fills = [None; MOST_FILLS];
         let due = self.calendar.due_by(until, MOST_FILLS).filter_map(|id| self.fill(id, now));
         fills.iter_mut().zip(due).for_each(|(slot, fill)| *slot = Some(fill));
+        if let (Some((nanos, rate)), Some(slot)) = (self.later(), fills.first_mut()) {
+            *slot = Some(Fill { noticed_at: now.plus(nanos), overflow: 0, rate });
+        }
         fills.sort_unstable_by_key(|fill: &Option<Fill>| {
             fill.map_or(u64::MAX, |fill| fill.noticed_at.nanos())
         });
@@ -98,7 +114,7 @@ impl Budget {
                 return Some(found.since(now));
             }
             let elapsed = i128::from(fill.noticed_at.since(segment.from));
-            let level = (segment.level + segment.rate * elapsed + fill.overflow).min(self.cap());
+            let level = (segment.level + segment.rate * elapsed + fill.overflow).min(self.cap(wanted));
             segment = Segment { from: fill.noticed_at, level, rate: segment.rate + fill.rate };
         }
         self.solve(wanted, segment, None).map(|found| found.since(now))
@@ -107,11 +123,16 @@ impl Budget {
     /// Whether full buckets would do.
     fn can_ever(&self, wanted: Wanted) -> bool {
         let most = wanted.shadow.map(|id| self.reserved(id).1.0.min(wanted.cost));
-        most != Some(0) && self.pool_cap().0.saturating_add(most.unwrap_or(0)) >= wanted.level
+        most != Some(0) && self.most(wanted).saturating_add(most.unwrap_or(0)) >= wanted.level
     }
 
-    fn cap(&self) -> i128 {
-        i128::from(self.pool_cap().0) << RATE_SHIFT
+    /// What the pool holds at most, with what others take from it on the way counted in: while they wait it is never full.
+    fn most(&self, wanted: Wanted) -> i64 {
+        self.pool_cap().0.saturating_add(wanted.ahead)
+    }
+
+    fn cap(&self, wanted: Wanted) -> i128 {
+        i128::from(self.most(wanted)) << RATE_SHIFT
     }
 
     /// When a refilling bucket is noticed to be full, and what it brings the pool then.
@@ -128,7 +149,7 @@ impl Budget {
 
     /// The first instant of `segment` before `until` at which what is wanted is there.
     fn solve(&self, wanted: Wanted, segment: Segment, until: Option<Timestamp>) -> Option<Timestamp> {
-        let (mut at, cap) = (segment.from, self.cap());
+        let (mut at, cap) = (segment.from, self.cap(wanted));
         if let Some(until) = until
             && !self.is_reached_by(wanted, segment, until)
         {
@@ -162,7 +183,7 @@ impl Budget {
     /// Whether what is wanted may be there by `until`: nothing but the pool shrinks on the way, and then it was more before.
     fn is_reached_by(&self, wanted: Wanted, segment: Segment, until: Timestamp) -> bool {
         let gained = segment.rate.max(0).saturating_mul(i128::from(until.since(segment.from)));
-        let pool = segment.level.saturating_add(gained).min(self.cap());
+        let pool = segment.level.saturating_add(gained).min(self.cap(wanted));
         let paid = self.paid_by_shadow(wanted, until).level;
         pool.saturating_add(paid) >= i128::from(wanted.level) << RATE_SHIFT
     }

@@ -42,6 +42,7 @@ impl Budget {
         let Reservation { rate, depth } = schedule.peak();
         shadow.peak_rate = Packed::of_rate(Rate::from_micro_per_s(rate));
         shadow.peak_depth = Packed::of_amount(Amount::from_tokens(depth));
+        self.note_since(id, depth > 0);
         self.turn_to(id, turn, now);
     }
 
@@ -58,12 +59,13 @@ impl Budget {
         let (rate, depth) = self.planned(id, turn.step);
         let room = self.burst.0.saturating_sub(self.reserved_depth).max(0);
         let most = Amount(self.reserved(id).1.0.saturating_add(room));
-        let is_short = depth > most;
+        let is_short = depth > most && self.shared.is_none();
+        let most = if is_short { most } else { depth };
         if let Some(shadow) = self.shadows.get_mut(id as usize) {
             shadow.turn = if is_short { Turn { step: Turn::OVER, ..turn } } else { turn };
         }
         self.is_short |= is_short;
-        self.reserve(id, rate, depth.min(most), now);
+        self.reserve(id, rate, most, now);
     }
 
     /// Whether a shadow bucket has had to wait for others to shrink since the last call.

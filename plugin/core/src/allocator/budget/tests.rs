@@ -1,4 +1,5 @@
 use super::*;
+use crate::allocator::policy::Turn;
 
 impl Budget {
     /// *conservation*: levels never sum to more than the burst, and the books agree with the buckets.
@@ -135,7 +136,8 @@ fn what_a_full_pool_has_lost_is_not_promised() {
     budget.debit_pool(Amount::from_tokens(10));
     for hundredth in 1..200 {
         let wanted = Amount(Amount::from_tokens(70).0 + Amount::from_tokens(hundredth).0 / 100);
-        let nanos = budget.pool_time_to(wanted, Amount::ZERO, now).unwrap();
+        let nanos =
+            budget.pool_time_to(wanted, Keep { floor: Amount::ZERO, ahead: Amount::ZERO }, now).unwrap();
         let mut then = budget.clone();
         then.drain(now.plus(nanos), 8);
         assert!(then.pool() >= wanted, "{wanted:?} after {nanos} ns");

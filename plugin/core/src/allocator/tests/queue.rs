@@ -143,6 +143,39 @@ fn a_wait_that_would_be_too_long_is_refused_at_once() {
 }
 
 #[test]
+fn more_may_wait_than_the_burst_holds_and_are_told_the_truth() {
+    let mut allocator = tiered(20.0, 5, |table| {
+        for tier in &mut table.tiers {
+            (tier.max_delay_ms, tier.floor_permille) = (2_000, 0);
+        }
+        table.tiers[2].max_delay_ms = 0;
+    });
+    flood(&mut allocator, "bronze", 50, start());
+    let mut tickets = Vec::new();
+    for place in 1..=30_u64 {
+        let Decision::Wait(waiting) = ask_patiently(&mut allocator, "gold", 1, start()) else {
+            panic!("{place} of 30 waits {} ms", place * 50)
+        };
+        assert!(waiting.expected_ns.abs_diff(place * SECOND / 20) < SECOND / 200, "{place}: {waiting:?}");
+        tickets.push(waiting.ticket);
+    }
+    let Decision::Refuse(refusal) = ask(&mut allocator, "bronze", 1, start()) else {
+        panic!("bronze is last")
+    };
+    let told = refusal.retry_after_ns.unwrap();
+    assert!(told.abs_diff(31 * SECOND / 20) < SECOND / 200, "{told}");
+    let mut released = Vec::new();
+    for tick in 1..=160 {
+        while let Some((ticket, decision)) = allocator.release(after(tick * SECOND / 100)) {
+            assert!(admitted(&decision));
+            released.push(ticket);
+        }
+    }
+    assert_eq!(released, tickets, "in the order in which they came");
+    assert!(admitted(&ask(&mut allocator, "bronze", 1, after(told))));
+}
+
+#[test]
 fn a_new_table_gives_those_who_wait_their_new_place() {
     let mut allocator = waiting([1_000, 1_000, 0]);
     flood(&mut allocator, "bronze", 200, start());

@@ -82,6 +82,7 @@ fn tidegate(story: &Story, name: &'static str, reservable_share: Option<f64>) ->
         weight: tier.weight,
         floor: tier.floor,
         risk_quantile: tier.risk_quantile,
+        max_delay_ms: 0,
         contract: vec![(
             REQUESTS,
             Bucket { rate_per_s: tier.contract.rate_per_s, burst: tier.contract.burst },

@@ -117,7 +117,14 @@ fn forecaster(budgets: &[Budget], speed: f64) -> Result<ForecasterConfig> {
         report_interval_s: REPORT_INTERVAL.as_secs_f64(),
         forecast: Forecast { step_s: STEP.as_secs() as u32, horizon_steps: 15, season_s: hour_s },
         resources: budgets.iter().map(resource).collect(),
-        tiers: vec![Tier { name: TIER, weight: 1, floor: 0.0, risk_quantile: 0.8, contract: Vec::new() }],
+        tiers: vec![Tier {
+            name: TIER,
+            weight: 1,
+            floor: 0.0,
+            risk_quantile: 0.8,
+            max_delay_ms: 0,
+            contract: Vec::new(),
+        }],
         default_tier: TIER,
         customers: Vec::new(),
     })

@@ -1,0 +1,177 @@
+//! How wrong forecasts were.
+//!
+//! MASE: Hyndman and Koehler, *Another look at measures of forecast accuracy* (International Journal of Forecasting
+//! 22, 2006), the mean absolute error over the in-sample mean absolute error of the seasonal naive method up to the
+//! window's cutoff; RMSSE likewise with squares. WQL: twice the pinball loss at [`LEVELS`] over the sum of values,
+//! averaged over levels, pooled over all forecasts of a series. MSIS: Makridakis et al., *The M4 Competition* (2020),
+//! the interval score of the 95 % interval over the same scale. sMAPE as in M4, in percent.
+
+use serde::Serialize;
+use tidegate_model::LEVELS;
+
+use crate::{
+    frame::{Frame, Series},
+    plan::Plan,
+    replay::{Forecasts, Outcome},
+};
+
+/// A model's figures: of each series over its windows, then the mean and the median over series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Score {
+    /// The model.
+    pub model: String,
+    /// Mean over series.
+    pub mase: f64,
+    /// Median over series.
+    pub mase_median: f64,
+    /// Mean over series.
+    pub rmsse: f64,
+    /// Pooled over all forecasts of all series.
+    pub wql: f64,
+    /// Median over series.
+    pub wql_median: f64,
+    /// Share of values in the 80 % interval, pooled.
+    pub coverage_80: f64,
+    /// Share of values in the 95 % interval, pooled.
+    pub coverage_95: f64,
+    /// Mean over series.
+    pub msis: f64,
+    /// Mean over series, percent.
+    pub smape: f64,
+    /// CPU time to learn a value, in microseconds.
+    pub update_us: f64,
+    /// CPU time to forecast a window, in microseconds.
+    pub forecast_us: f64,
+    /// CPU time of all fits over the number of windows, in milliseconds.
+    pub refit_ms: f64,
+    /// Windows forecast.
+    pub windows: usize,
+}
+
+/// Sums over the forecasts of a series.
+#[derive(Default)]
+struct Sums {
+    mase: Mean,
+    rmsse: Mean,
+    msis: Mean,
+    smape: Mean,
+    pinball: f64,
+    values: f64,
+    in_80: Mean,
+    in_95: Mean,
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        if value.is_finite() {
+            self.sum += value;
+            self.count += 1.0;
+        }
+    }
+
+    fn get(&self) -> f64 {
+        self.sum / self.count
+    }
+}
+
+/// The figures of a model.
+#[must_use]
+pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
+    let season = plan.settings().season();
+    let sums: Vec<Sums> = frame
+        .series
+        .iter()
+        .zip(&outcome.series)
+        .filter(|(_, windows)| !windows.is_empty())
+        .map(|(series, windows)| of_series(series, windows, season))
+        .collect();
+    let over_series = |of: &dyn Fn(&Sums) -> f64| {
+        let mut mean = Mean::default();
+        sums.iter().for_each(|sums| mean.add(of(sums)));
+        mean.get()
+    };
+    let median =
+        |of: &dyn Fn(&Sums) -> f64| median(sums.iter().map(of).filter(|one| one.is_finite()).collect());
+    let pooled = |of: &dyn Fn(&Sums) -> (f64, f64)| {
+        let (sum, count) = sums.iter().map(of).fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+        sum / count
+    };
+    let wql = |sums: &Sums| sums.pinball / sums.values;
+    let windows: usize = outcome.series.iter().map(Vec::len).sum();
+    let per = |time: std::time::Duration, count: f64| time.as_secs_f64() * 1e6 / count.max(1.0);
+    Score {
+        model: outcome.model.clone(),
+        mase: over_series(&|sums| sums.mase.get()),
+        mase_median: median(&|sums| sums.mase.get()),
+        rmsse: over_series(&|sums| sums.rmsse.get()),
+        wql: pooled(&|sums| (sums.pinball, sums.values)),
+        wql_median: median(&wql),
+        coverage_80: pooled(&|sums| (sums.in_80.sum, sums.in_80.count)),
+        coverage_95: pooled(&|sums| (sums.in_95.sum, sums.in_95.count)),
+        msis: over_series(&|sums| sums.msis.get()),
+        smape: over_series(&|sums| sums.smape.get()),
+        update_us: per(outcome.update, outcome.updates as f64),
+        forecast_us: per(outcome.forecast, windows as f64),
+        refit_ms: per(outcome.refit, windows as f64) / 1e3,
+        windows,
+    }
+}
+
+fn of_series(series: &Series, windows: &[Forecasts], season: usize) -> Sums {
+    let mut sums = Sums::default();
+    for forecasts in windows {
+        let known = series.values.get(..=forecasts.window.cutoff).unwrap_or_default();
+        let after = series.values.get(forecasts.window.cutoff + 1..).unwrap_or_default();
+        let (absolute, square) = scales(known, season);
+        let (mut errors, mut squares, mut intervals) = (Mean::default(), Mean::default(), Mean::default());
+        for (step, &value) in forecasts.steps.iter().zip(after).filter(|(_, value)| value.is_finite()) {
+            let [lo_95, lo_80, _, hi_80, hi_95] = step.quantiles;
+            errors.add((value - step.mean).abs());
+            squares.add((value - step.mean).powi(2));
+            intervals.add((hi_95 - lo_95) + 40.0 * ((lo_95 - value).max(0.0) + (value - hi_95).max(0.0)));
+            sums.smape.add(if value + step.mean > 0.0 {
+                200.0 * (value - step.mean).abs() / (value + step.mean)
+            } else {
+                0.0
+            });
+            sums.in_80.add(f64::from(u8::from((lo_80..=hi_80).contains(&value))));
+            sums.in_95.add(f64::from(u8::from((lo_95..=hi_95).contains(&value))));
+            sums.values += value.abs();
+            let losses =
+                LEVELS.iter().zip(step.quantiles).map(|(level, quantile)| pinball(*level, value, quantile));
+            sums.pinball += 2.0 * losses.sum::<f64>() / LEVELS.len() as f64;
+        }
+        sums.mase.add(errors.get() / absolute);
+        sums.rmsse.add((squares.get() / square).sqrt());
+        sums.msis.add(intervals.get() / absolute);
+    }
+    sums
+}
+
+/// Mean absolute and mean square difference between values a season apart.
+fn scales(known: &[f64], season: usize) -> (f64, f64) {
+    let (mut absolute, mut square) = (Mean::default(), Mean::default());
+    for (value, before) in known.iter().skip(season).zip(known) {
+        absolute.add((value - before).abs());
+        square.add((value - before).powi(2));
+    }
+    (absolute.get(), square.get())
+}
+
+fn pinball(level: f64, value: f64, quantile: f64) -> f64 {
+    let over = value - quantile;
+    if over >= 0.0 { level * over } else { (level - 1.0) * over }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
+}

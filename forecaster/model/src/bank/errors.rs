@@ -1,0 +1,96 @@
+//! The sample of errors that intervals of one distance are made of, kept honest by adaptive conformal inference.
+//!
+//! Gibbs and Candès, *Adaptive conformal inference under distribution shift* (NeurIPS 2021): the level at which the
+//! sample's quantile is read moves by γ(level − covered) with each outcome, so that coverage is right in the long run
+//! whatever the series does. Quantiles by definition 6 of Hyndman and Fan, *Sample quantiles in statistical packages*
+//! (The American Statistician 50, 1996), which holds for small samples.
+
+use serde::{Deserialize, Serialize};
+
+use crate::forecast::{LEVELS, NORMAL, Settings};
+
+/// Errors kept when the model is to be small, and otherwise.
+const FEW: usize = 48;
+const MANY: usize = 300;
+/// Fewer errors than this say nothing about the tails.
+const ENOUGH: usize = 8;
+/// γ: how far a level moves with each outcome.
+const STEP: f32 = 0.01;
+/// Levels stay this far from 0 and 1.
+const MARGIN: f32 = 0.002;
+const MEDIAN: usize = 2;
+
+/// Errors at one distance, in units of the scale.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Errors {
+    newest: Vec<f32>,
+    oldest: usize,
+    capacity: usize,
+    levels: [f32; LEVELS.len()],
+    #[serde(skip)]
+    sorted: Vec<f32>,
+}
+
+impl Errors {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            newest: Vec::new(),
+            oldest: 0,
+            capacity: if settings.is_light() { FEW } else { MANY },
+            levels: LEVELS.map(|level| level as f32),
+            sorted: Vec::new(),
+        }
+    }
+
+    pub(super) fn restored(&mut self) {
+        self.sorted.clone_from(&self.newest);
+        self.sorted.sort_unstable_by(f32::total_cmp);
+    }
+
+    /// Learns an error, and whether the value lay below the quantiles that had been forecast.
+    pub(super) fn learn(&mut self, error: f32, quantiles: &[f32; LEVELS.len()], value: f32) {
+        if self.newest.len() >= ENOUGH {
+            let outer = self.levels.iter_mut().zip(LEVELS).zip(quantiles);
+            for ((level, wanted), &quantile) in outer {
+                let below = if value <= quantile { 1.0 } else { 0.0 };
+                *level = (*level + STEP * (wanted as f32 - below)).clamp(MARGIN, 1.0 - MARGIN);
+            }
+            if let Some(median) = self.levels.get_mut(MEDIAN) {
+                *median = 0.5;
+            }
+        }
+        let place = self.sorted.partition_point(|&other| other < error);
+        self.sorted.insert(place, error);
+        if self.newest.len() < self.capacity {
+            self.newest.push(error);
+            return;
+        }
+        if let Some(slot) = self.newest.get_mut(self.oldest) {
+            let left = std::mem::replace(slot, error);
+            let place = self.sorted.partition_point(|&other| other < left);
+            if place < self.sorted.len() {
+                self.sorted.remove(place);
+            }
+        }
+        self.oldest = (self.oldest + 1) % self.capacity.max(1);
+    }
+
+    /// The quantiles of the error.
+    pub(super) fn quantiles(&self) -> [f64; LEVELS.len()] {
+        if self.sorted.len() < ENOUGH {
+            let squares: f32 = self.sorted.iter().map(|error| error * error).sum();
+            let deviation = f64::from(squares / (self.sorted.len() as f32).max(1.0)).sqrt().max(1.0);
+            return NORMAL.map(|normal| normal * deviation);
+        }
+        self.levels.map(|level| f64::from(self.quantile(level)))
+    }
+
+    fn quantile(&self, level: f32) -> f32 {
+        let last = self.sorted.len().saturating_sub(1);
+        let position = level * (self.sorted.len() as f32 + 1.0) - 1.0;
+        let at = |index: usize| self.sorted.get(index.min(last)).copied().unwrap_or_default();
+        let below = position.max(0.0).floor();
+        let (low, high) = (at(below as usize), at(below as usize + 1));
+        low + (high - low) * (position.max(0.0) - below).min(1.0)
+    }
+}

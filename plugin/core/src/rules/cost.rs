@@ -1,0 +1,91 @@
+//! What a request costs, and what it turned out to.
+
+use alloc::string::String;
+
+use crate::attributes::Attributes;
+
+/// Largest cost a rule yields, in tokens.
+const MAX_COST: u64 = 1 << 40;
+
+/// What a request costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CostRule {
+    /// Always the same number of tokens.
+    Constant(u64),
+    /// The number in a request header, or a default when it is missing or no whole number.
+    Header {
+        /// Name of the header.
+        name: String,
+        /// Tokens when the header does not say.
+        default: u64,
+    },
+    /// By the size of the request's body as its `content-length` says; 0 bytes when it does not.
+    BodySize {
+        /// So many bytes are one token, rounded up.
+        bytes_per_token: u64,
+        /// Tokens beside those.
+        plus: u64,
+    },
+}
+
+impl CostRule {
+    /// The cost of a request in tokens.
+    pub fn cost<A: Attributes + ?Sized>(&self, attributes: &A) -> u64 {
+        match self {
+            Self::Constant(cost) => *cost,
+            Self::Header { name, default } => attributes.header(name).and_then(number).unwrap_or(*default),
+            Self::BodySize { bytes_per_token, plus } => {
+                let bytes = attributes.header("content-length").and_then(number).unwrap_or(0);
+                bytes.div_ceil((*bytes_per_token).max(1)).saturating_add(*plus).min(MAX_COST)
+            }
+        }
+    }
+}
+
+/// A whole number of tokens in a header value; surrounding blanks are allowed, anything else is not a number.
+#[must_use]
+pub fn number(value: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(value).ok()?.trim();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { Some(text.parse::<u64>().unwrap_or(u64::MAX).min(MAX_COST)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString, vec::Vec};
+
+    use super::*;
+
+    fn headers(list: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+        list.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn costs_come_from_whole_numbers_only() {
+        let rule = CostRule::Header { name: "x-cost".into(), default: 7 };
+        for (value, cost) in [
+            ("12", 12),
+            (" 3 ", 3),
+            ("", 7),
+            ("-1", 7),
+            ("1.5", 7),
+            ("+2", 7),
+            ("99999999999999999999999", MAX_COST),
+        ] {
+            assert_eq!(rule.cost(headers(&[("x-cost", value)]).as_slice()), cost, "{value:?}");
+        }
+        assert_eq!(rule.cost(headers(&[]).as_slice()), 7);
+        assert_eq!(number(&[0xff, 0xfe]), None);
+    }
+
+    #[test]
+    fn bodies_cost_by_their_size() {
+        let rule = CostRule::BodySize { bytes_per_token: 4, plus: 100 };
+        for (length, cost) in
+            [("0", 100), ("1", 101), ("400", 200), ("no", 100), ("99999999999999999999", MAX_COST / 4 + 100)]
+        {
+            assert_eq!(rule.cost(headers(&[("content-length", length)]).as_slice()), cost, "{length}");
+        }
+        assert_eq!(rule.cost(headers(&[]).as_slice()), 100);
+    }
+}

@@ -1,0 +1,112 @@
+//! Which requests a rule is for. Everything that is said must hold.
+
+use alloc::{string::String, vec::Vec};
+
+use super::template::Template;
+use crate::attributes::Attributes;
+
+/// A test of one header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderMatch {
+    /// It is there, whatever it says.
+    Present,
+    /// It says exactly this.
+    Exact(String),
+    /// It begins with this.
+    Prefix(String),
+}
+
+/// Which requests a rule is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matcher {
+    /// The methods, any when there are none.
+    pub methods: Vec<String>,
+    /// The path begins with this.
+    pub path_prefix: Option<String>,
+    /// The path fits one of these, any when there are none.
+    pub path_templates: Vec<Template>,
+    /// The authority, any when there are none.
+    pub authorities: Vec<String>,
+    /// Tests of headers.
+    pub headers: Vec<(String, HeaderMatch)>,
+    /// The name of the route as the proxy knows it.
+    pub route: Option<String>,
+}
+
+impl Matcher {
+    /// Whether a request is meant.
+    pub fn matches<A: Attributes + ?Sized>(&self, attributes: &A) -> bool {
+        let one_of = |allowed: &[String], name: &str| {
+            allowed.is_empty()
+                || attributes.header(name).is_some_and(|value| {
+                    allowed.iter().any(|allowed| value.eq_ignore_ascii_case(allowed.as_bytes()))
+                })
+        };
+        let path = attributes.path().unwrap_or_default();
+        one_of(&self.methods, ":method")
+            && self.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_bytes()))
+            && (self.path_templates.is_empty()
+                || self.path_templates.iter().any(|template| template.fits(path)))
+            && one_of(&self.authorities, ":authority")
+            && self.headers.iter().all(|(name, wanted)| wanted.holds(attributes.header(name)))
+            && self.route.as_ref().is_none_or(|route| {
+                attributes.property(&["route_name"]).is_some_and(|name| name == route.as_bytes())
+            })
+    }
+}
+
+impl HeaderMatch {
+    fn holds(&self, value: Option<&[u8]>) -> bool {
+        match (self, value) {
+            (_, None) => false,
+            (Self::Present, Some(_)) => true,
+            (Self::Exact(text), Some(value)) => text.as_bytes() == value,
+            (Self::Prefix(text), Some(value)) => value.starts_with(text.as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString, vec};
+
+    use super::*;
+
+    #[test]
+    fn everything_that_is_said_must_hold() {
+        let request: Vec<(String, Vec<u8>)> = [
+            (":method", "POST"),
+            (":path", "/v1/chat?a=1"),
+            (":authority", "API.example"),
+            ("x-model", "gpt-4o"),
+        ]
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .to_vec();
+        let matches = |matcher: &Matcher| matcher.matches(request.as_slice());
+        let none = Matcher::default();
+        assert!(matches(&none));
+        let all = Matcher {
+            methods: vec!["GET".into(), "POST".into()],
+            path_prefix: Some("/v1/".into()),
+            path_templates: vec![Template::parse("/v1/{what}").unwrap()],
+            authorities: vec!["api.example".into()],
+            headers: vec![
+                ("x-model".into(), HeaderMatch::Prefix("gpt-".into())),
+                ("x-model".into(), HeaderMatch::Present),
+                ("x-model".into(), HeaderMatch::Exact("gpt-4o".into())),
+            ],
+            route: None,
+        };
+        assert!(matches(&all));
+        for wrong in [
+            Matcher { methods: vec!["GET".into()], ..all.clone() },
+            Matcher { path_prefix: Some("/v2/".into()), ..all.clone() },
+            Matcher { path_templates: vec![Template::parse("/v1").unwrap()], ..all.clone() },
+            Matcher { authorities: vec!["other".into()], ..all.clone() },
+            Matcher { headers: vec![("x-missing".into(), HeaderMatch::Present)], ..all.clone() },
+            Matcher { route: Some("unknown here".into()), ..all.clone() },
+        ] {
+            assert!(!matches(&wrong), "{wrong:?}");
+        }
+    }
+}

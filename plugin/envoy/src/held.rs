@@ -1,0 +1,73 @@
+//! Requests held back: paused streams by ticket, resumed or answered when the gate says so.
+
+use std::{cell::Cell, collections::HashMap, rc::Rc};
+
+use proxy_wasm::hostcalls;
+use tidegate_core::{
+    Receipt, Ticket,
+    gate::{Label, Verdict},
+};
+
+use crate::host;
+
+/// What a request learns when it may go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LetGo {
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) label: Label,
+}
+
+/// Where a request finds that.
+pub(crate) type Slot = Rc<Cell<Option<LetGo>>>;
+
+/// Paused streams.
+#[derive(Default)]
+pub(crate) struct Held {
+    by_ticket: HashMap<Ticket, Stream>,
+}
+
+/// A paused stream.
+pub(crate) struct Stream {
+    context: u32,
+    slot: Slot,
+    since_ms: u64,
+}
+
+impl Held {
+    /// Remembers a stream that is being paused.
+    pub(crate) fn hold(&mut self, ticket: Ticket, context: u32, now_ms: u64) -> Slot {
+        let slot = Slot::default();
+        self.by_ticket.insert(ticket, Stream { context, slot: Rc::clone(&slot), since_ms: now_ms });
+        slot
+    }
+
+    /// The stream under a ticket, which is not held any more; `None` for a request that was never paused.
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Stream> {
+        self.by_ticket.remove(&ticket)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_ticket.len()
+    }
+}
+
+impl Stream {
+    pub(crate) fn held_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.since_ms)
+    }
+
+    /// Lets the request pass or answers it. Envoy acts when the call into the plugin has returned.
+    ///
+    /// A stream that has gone meanwhile is left alone: its request notices by itself.
+    pub(crate) fn finish(self, verdict: &Verdict, tier: &str) {
+        if hostcalls::set_effective_context(self.context).is_err() {
+            return;
+        }
+        self.slot.set(Some(LetGo { receipt: verdict.receipt, label: verdict.label }));
+        host::show_decision(verdict.label, tier);
+        match &verdict.response {
+            Some(response) => host::respond(response),
+            None => hostcalls::resume_http_request().is_ok(),
+        };
+    }
+}

@@ -1,0 +1,63 @@
+//! How often each rule matched. A rule that never does is a mistake that nobody would notice otherwise.
+
+use proxy_wasm::types::LogLevel;
+use tidegate_core::rules::Rule;
+
+use crate::{
+    host,
+    metrics::{Metrics, safe},
+};
+
+/// So many requests without a match are suspicious.
+const SUSPICIOUS_REQUESTS: u64 = 10_000;
+
+/// Matches of each rule.
+#[derive(Default)]
+pub(crate) struct RuleUse {
+    requests: u64,
+    rules: Vec<Used>,
+    is_warned: bool,
+}
+
+struct Used {
+    name: String,
+    matches: u64,
+    published: u64,
+}
+
+impl RuleUse {
+    pub(crate) fn new(rules: &[Rule]) -> Self {
+        let used = |rule: &Rule| Used { name: rule.name.clone(), matches: 0, published: 0 };
+        Self { requests: 0, rules: rules.iter().map(used).collect(), is_warned: false }
+    }
+
+    /// Counts a request and the rule that matched it.
+    pub(crate) fn count(&mut self, rule: Option<usize>) {
+        self.requests += 1;
+        if let Some(used) = rule.and_then(|index| self.rules.get_mut(index)) {
+            used.matches += 1;
+        }
+    }
+
+    /// Brings the counters up to date, and warns once of rules that have matched nothing for long.
+    pub(crate) fn publish(&mut self, metrics: &mut Metrics) {
+        for used in &mut self.rules {
+            let name = format!("tidegate_rule_matches_total.rule.{}", safe(&used.name));
+            metrics.add(&name, used.matches - used.published);
+            used.published = used.matches;
+        }
+        if self.is_warned || self.requests < SUSPICIOUS_REQUESTS {
+            return;
+        }
+        self.is_warned = true;
+        for used in self.rules.iter().filter(|used| used.matches == 0) {
+            host::log(
+                LogLevel::Warn,
+                &format!(
+                    "rule `{}` has matched none of {} requests at this worker: check its match",
+                    used.name, self.requests
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Requests of a tier that may wait: paused in the proxy until tokens are there.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tidegate_e2e::{
+    forecaster::Bucket,
+    load::{Answer, Ask},
+    rig::Rig,
+    wait,
+};
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::world::{self, SOON};
+
+const CAPACITY_PER_S: f64 = 20.0;
+const BURST: u64 = 5;
+
+/// Gold may wait for two seconds; bronze may not.
+async fn rig(name: &str) -> Result<Rig> {
+    let mut forecaster = world::forecaster()?;
+    for resource in &mut forecaster.resources {
+        (resource.capacity_per_s, resource.burst) = (CAPACITY_PER_S, BURST);
+        resource.reservable_share = Some(0.0);
+    }
+    for tier in &mut forecaster.tiers {
+        tier.floor = 0.0;
+        tier.contract = vec![("requests", Bucket { rate_per_s: 1000.0, burst: 1000 })];
+        tier.max_delay_ms = if tier.name == "gold" { 2000 } else { 0 };
+    }
+    let rig = Rig::start(&world::plan(name, world::plugin(&world::requests()), forecaster)).await?;
+    world::first_table(&rig, "acme").await?;
+    Ok(rig)
+}
+
+/// So many requests of a customer at once, each with the time that it took.
+async fn at_once(rig: &Rig, customer: &str, count: usize) -> Result<Vec<(Answer, Duration)>> {
+    let mut asked = JoinSet::new();
+    for _ in 0..count {
+        let (client, ask) = (rig.client.clone(), Ask::of(customer));
+        asked.spawn(async move {
+            let since = Instant::now();
+            client.ask(&ask).await.map(|answer| (answer, since.elapsed()))
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        answers.push(answer??);
+    }
+    Ok(answers)
+}
+
+#[tokio::test]
+async fn gold_waits_for_its_turn_and_bronze_is_refused_meanwhile() -> Result<()> {
+    let _turn = world::turn().await?;
+    let mut rig = rig("held-back").await?;
+    let since = Instant::now();
+    let (gold, bronze) = tokio::join!(at_once(&rig, "acme", 25), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        at_once(&rig, "batch", 3).await
+    });
+    let (gold, bronze) = (gold?, bronze?);
+    let lasted_s = since.elapsed().as_secs_f64();
+    assert!(gold.iter().all(|(answer, _)| answer.status == 200), "{gold:?}");
+    assert!(bronze.iter().all(|(answer, _)| answer.status == 503), "nobody overtakes: {bronze:?}");
+    let delayed = gold.iter().filter(|(answer, _)| answer.decision.as_deref() == Some("delayed")).count();
+    assert!((15..=20).contains(&delayed), "{delayed} of 25 were delayed");
+    // 25 requests are 5 at once and 20 at 20/s; a tick is 50 ms at most.
+    let longest_s = gold.iter().map(|(_, took)| took.as_secs_f64()).fold(0.0, f64::max);
+    assert!((0.7..2.0).contains(&longest_s), "{longest_s}");
+    assert!(lasted_s * CAPACITY_PER_S + BURST as f64 + 1.0 >= 25.0, "{lasted_s}");
+
+    let stats = rig.envoy.stats().await?;
+    assert_eq!(
+        stats.plugin_sum("tidegate_decisions_total", &[".decision.delayed", ".tier.gold"]),
+        delayed as u64
+    );
+    assert_eq!(stats.plugin_sum("tidegate_decisions_total", &[".decision.waiting"]), delayed as u64);
+    let log = {
+        rig.envoy.process().stop()?;
+        std::fs::read_to_string(rig.folder().join("access.log"))?
+    };
+    assert!(log.lines().any(|line| line.starts_with("200 acme delayed gold")), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_leaves_the_queue() -> Result<()> {
+    let _turn = world::turn().await?;
+    let rig = rig("hung-up").await?;
+    let held = async || -> Result<u64> { Ok(rig.envoy.stats().await?.plugin_sum("tidegate_held", &[])) };
+    // Thirty-five wait for up to 1.75 s and hang up long before.
+    let gone = timeout(Duration::from_millis(200), at_once(&rig, "acme", 40)).await;
+    assert!(gone.is_err(), "some wait longer than that");
+    wait::until("the queue is empty", SOON, async || Ok((held().await? == 0).then_some(()))).await?;
+    let (_, took) = at_once(&rig, "acme", 1).await?.pop().context("one answer")?;
+    assert!(took < Duration::from_millis(700), "{took:?} behind nobody");
+    Ok(())
+}
