@@ -23,9 +23,16 @@ impl Binaries {
     /// # Errors
     /// Names what is missing and the command that provides it.
     pub fn find() -> Result<Self> {
-        let target = folder::target()?;
-        let plugin = locate("TIDEGATE_WASM", &[target.join("wasm/tidegate.wasm")])?;
+        let plugin = Self::find_plugin()?;
         Ok(Self { envoy: Self::find_envoy()?, plugin, forecaster: Self::find_forecaster()? })
+    }
+
+    /// Finds the plugin alone.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_plugin() -> Result<PathBuf> {
+        locate("TIDEGATE_WASM", &[folder::target()?.join("wasm/tidegate.wasm")])
     }
 
     /// Finds the plugin whose VM a request with the header `x-tidegate-crash` ends.
