@@ -15,7 +15,8 @@ use ed25519_dalek::SigningKey;
 /// Prints the public key of a key file; makes the file first when `new`.
 pub(crate) fn run(path: &Path, new: bool) -> anyhow::Result<()> {
     let key = if new { create(path)? } else { read(path)? };
-    writeln!(std::io::stdout(), "{}", hex(key.verifying_key().as_bytes())).context("printing the public key")
+    writeln!(std::io::stdout(), "{}", hex::encode(key.verifying_key().as_bytes()))
+        .context("printing the public key")
 }
 
 /// Reads a key file.
@@ -32,7 +33,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<SigningKey> {
     }
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read the signing key {shown}"))?;
-    let bytes = unhex(text.trim()).with_context(|| format!("{shown} does not hold 64 hexadecimal digits"))?;
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut bytes)
+        .with_context(|| format!("{shown} does not hold 64 hexadecimal digits"))?;
     Ok(SigningKey::from_bytes(&bytes))
 }
 
@@ -48,20 +51,10 @@ fn create(path: &Path) -> anyhow::Result<SigningKey> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot make the key file {shown}"))?;
-    writeln!(file, "{}", hex(&secret)).with_context(|| format!("cannot write the key file {shown}"))?;
+    writeln!(file, "{}", hex::encode(secret))
+        .with_context(|| format!("cannot write the key file {shown}"))?;
     file.sync_all().with_context(|| format!("cannot write the key file {shown}"))?;
     Ok(SigningKey::from_bytes(&secret))
-}
-
-/// As key files and configurations have it.
-pub(crate) fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
-    bytes?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -82,8 +75,14 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        assert_eq!(unhex("00"), None);
-        assert_eq!(unhex(&"zz".repeat(32)), None);
-        assert_eq!(unhex(&"0a".repeat(32)), Some([10; 32]));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tidegate.key");
+        for text in ["00", &"zz".repeat(32), &"+f".repeat(32)] {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(read(&path).unwrap_err().to_string().contains("64 hexadecimal digits"), "{text}");
+        }
+        std::fs::write(&path, "0a".repeat(32) + "\n").unwrap();
+        assert_eq!(read(&path).unwrap().to_bytes(), [10; 32]);
     }
 }

@@ -43,7 +43,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(%address, database = %app.config.database.display(), "serving HTTP API and sync stream");
     match &key {
         Some(key) => {
-            tracing::info!(public_key = %key::hex(key.verifying_key().as_bytes()), "tables are signed")
+            tracing::info!(public_key = %hex::encode(key.verifying_key().as_bytes()), "tables are signed")
         }
         None => {
             tracing::warn!("tables are not signed: make a key with `tidegate key --new`, set `signing_key`")

@@ -149,8 +149,8 @@ struct ResourceState {
     reserved: Vec<(Rate, Amount)>,
     /// In a crew: what the contract leaves whom was looked at last, if that was asked.
     left_seen: Option<Amount>,
-    /// Tokens are held until a request settles, and come back then.
-    held: bool,
+    /// By the table in force its tokens are held, and were not by the one before, or the other way round.
+    is_another: bool,
     /// By tier of the table in force.
     contracts: Vec<Option<(Rate, Amount)>>,
     /// Planned floors, by tier and step; empty where a tier keeps its own.
@@ -180,7 +180,7 @@ impl Allocator {
                     planned: None,
                     reserved: Vec::new(),
                     left_seen: None,
-                    held: false,
+                    is_another: false,
                     contracts: Vec::new(),
                     floor_steps: Vec::new(),
                     floors_permille: Vec::new(),

@@ -207,17 +207,8 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
 fn public_key<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<VerifyingKey> {
     let text = reader.text(node)?;
     let mut bytes = [0; 32];
-    let digits = text.as_bytes().chunks(2).map(|pair| {
-        core::str::from_utf8(pair)
-            .ok()
-            .filter(|pair| pair.len() == 2)
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-    });
-    let parsed: Option<Vec<u8>> = digits.collect();
-    let key = parsed.filter(|parsed| parsed.len() == bytes.len()).and_then(|parsed| {
-        bytes.copy_from_slice(&parsed);
-        VerifyingKey::from_bytes(&bytes).ok()
-    });
+    let parsed = hex::decode_to_slice(text, &mut bytes);
+    let key = parsed.ok().and_then(|()| VerifyingKey::from_bytes(&bytes).ok());
     if key.is_none() {
         reader
             .problem(node, "is no Ed25519 public key in 64 hexadecimal digits, as `tidegate key` prints it");

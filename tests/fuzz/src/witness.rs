@@ -126,11 +126,13 @@ impl Witness {
     /// Limits every resource as the plan says at this time.
     fn follow_plan(&mut self, wall_ns: u64) {
         let share = self.share.unwrap_or(Share::WHOLE);
-        for bucket in &mut self.buckets {
+        for (resource, bucket) in (0..).zip(&mut self.buckets) {
             let planned = self.plan.as_ref().and_then(|plan| plan.budget(&bucket.name, wall_ns));
             let safe = bucket.safe.map(|(capacity, burst)| plan::part(capacity, burst, share));
+            if bucket.hold(self.plan.as_ref().is_some_and(|plan| plan.is_held(&bucket.name))) {
+                self.receipts.forget(resource);
+            }
             bucket.limit(planned.or(safe));
-            bucket.hold(self.plan.as_ref().is_some_and(|plan| plan.is_held(&bucket.name)));
         }
     }
 
@@ -230,7 +232,7 @@ impl Witness {
             bucket.take(part.cost);
             while part.cost > 0 && !bucket.is_covered() {
                 // What is held comes back with a receipt that is given up.
-                let back = self.receipts.given_up(part.resource, self.clock_ns).filter(|_| bucket.was_held);
+                let back = self.receipts.given_up(part.resource, self.clock_ns).filter(|_| bucket.is_held);
                 assert!(back.is_some(), "{ask:?} was admitted, and not left over by {bucket:?}");
                 bucket.charge(-i128::from(back.unwrap_or(0)));
             }

@@ -8,7 +8,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Allocator, ResourceState, budget::EMERGENCY};
+use super::{Allocator, ResourceState, budget::EMERGENCY, keys::Slot};
 use crate::{
     table::{Checker, Contract, Key, Reader, Schedule, Table, TableError},
     units::{Amount, MicroRate, Rate, Timestamp},
@@ -182,10 +182,9 @@ impl Allocator {
                     Rate::from_micro_per_s(entry.safe_capacity),
                 )
             });
-            resource.held = entry.is_some_and(|entry| entry.held);
             let steps = position.and_then(|position| reserved.get(position)).map_or(&[][..], Vec::as_slice);
             resource.reserved = steps.iter().map(|(rate, depth)| sum(*rate, *depth)).collect();
-            resource.budget.set_apart(resource.held, now);
+            resource.is_another = resource.budget.set_held(entry.is_some_and(|entry| entry.held), now);
             resource.set_capacity(policy, share, now);
             resource.budget.set_steps(policy.turn.generation, policy.starts_at(), policy.step_ns());
             let contract = |at: usize, tier: usize| {
@@ -227,6 +226,7 @@ impl Allocator {
             let Some(slot) = self.keys.slot_mut(key, index) else { continue };
             let mut grants = named.grants.iter();
             let grant = grants.find(|grant| locals.get(usize::from(grant.resource)) == Some(&Some(index)));
+            resource.begin_contract(slot);
             slot.set_contract(grant.and_then(|grant| grant.contract));
             match (grant.filter(|grant| !grant.reservations.is_empty()), slot.own_shadow()) {
                 (Some(grant), own) => {
@@ -259,6 +259,7 @@ impl Allocator {
         let is_removed = table.base_epoch == 0 || table.removed.binary_search(&entry.hash).is_ok();
         for (index, resource) in (0..).zip(&mut self.resources) {
             let Some(slot) = self.keys.slot_mut(key, index) else { continue };
+            resource.begin_contract(slot);
             if let Some(own) = slot.own_shadow() {
                 resource.give_up(own, now);
                 slot.set_own_shadow(None);
@@ -308,6 +309,13 @@ fn next_key(reader: &mut Reader, bytes: &[u8], left: &mut u32) -> Option<Key> {
 }
 
 impl ResourceState {
+    /// What was used of a contract while tokens were refilled says nothing about tokens that are held, and the other way round.
+    const fn begin_contract(&self, slot: &mut Slot) {
+        if self.is_another {
+            slot.standard.forget();
+        }
+    }
+
     fn give_up(&mut self, own: u32, now: Timestamp) {
         self.budget.remove(own, now);
         self.contention.forget(own);

@@ -10,6 +10,7 @@
 //! the pool was last full is left out: a full pool would have lost it.
 
 mod earliest;
+mod held;
 mod shadow;
 mod shared;
 mod steps;
@@ -50,6 +51,10 @@ pub(super) struct Budget {
     reserved_depth: i64,
     /// A shadow bucket waits for others to shrink.
     is_short: bool,
+    /// Nothing is refilled: what was taken comes back when its request ends.
+    is_held: bool,
+    /// Counts how often that has changed; comes round.
+    era: u16,
     shadows: Vec<Shadow>,
     /// Shadow buckets that nobody owns any more.
     free: Vec<ShadowId>,
@@ -78,6 +83,8 @@ impl Budget {
             pool_rate: i128::from(capacity.0),
             reserved_depth: 0,
             is_short: false,
+            is_held: false,
+            era: 0,
             shadows,
             free: Vec::new(),
             calendar: Calendar::new(now, FIXED),
@@ -194,16 +201,16 @@ impl Budget {
     }
 
     /// Takes all of a draw from where it is quoted to come from.
-    pub(super) fn debit(&mut self, draw: &Draw, id: ShadowId, now: Timestamp) {
+    pub(super) fn debit(&mut self, draw: &Draw, now: Timestamp) {
         self.debit_pool(draw.pool);
         if draw.shadow > Amount::ZERO {
-            self.debit_shadow(id, draw.shadow, now);
+            self.debit_shadow(draw.shadow_id, draw.shadow, now);
         }
         if draw.emergency > Amount::ZERO {
             self.debit_shadow(EMERGENCY, draw.emergency, now);
         }
         if draw.credit > Amount::ZERO {
-            self.spend_credit(id, draw.credit, now);
+            self.spend_credit(draw.shadow_id, draw.credit, now);
         }
     }
 
@@ -278,9 +285,13 @@ impl Budget {
         self.clip_pool();
     }
 
-    /// Changes capacity and burst; tokens are neither made nor lost, except above a smaller burst.
+    /// Changes capacity and burst; tokens are neither made nor lost, except above a smaller burst. Of what is held there are
+    /// as many more or fewer at once: nothing would refill them later.
     pub(super) fn resize(&mut self, capacity: Rate, burst: Amount, now: Timestamp) {
         self.settle_pool(now);
+        if self.is_held {
+            self.pool_level += i128::from(burst.0.saturating_sub(self.burst.0)) << RATE_SHIFT;
+        }
         self.pool_rate += i128::from(capacity.0) - i128::from(self.capacity.0);
         self.capacity = capacity;
         self.burst = burst;

@@ -90,12 +90,15 @@ struct Note {
 /// Counts what a draw took; without one everything came from elsewhere.
 fn admit(usage: &mut Usage, demand: &Demand, draw: Option<&Draw>) {
     let cost = draw.map_or(demand.cost, |draw| draw.cost);
-    let whole = |amount: Amount| (amount.floor_tokens().max(0) as u64).min(cost);
-    let emergency = draw.map_or(0, |draw| whole(draw.emergency));
-    let guaranteed = draw.map_or(0, |draw| whole(draw.shadow)).min(cost - emergency);
     usage.requests_admitted = usage.requests_admitted.saturating_add(1);
-    usage.guaranteed = usage.guaranteed.saturating_add(guaranteed);
-    usage.emergency = usage.emergency.saturating_add(emergency);
+    let (mut guaranteed, mut emergency) = (0, 0);
+    if let Some(draw) = draw.filter(|draw| draw.shadow > Amount::ZERO || draw.emergency > Amount::ZERO) {
+        let whole = |amount: Amount| (amount.floor_tokens().max(0) as u64).min(cost);
+        emergency = whole(draw.emergency);
+        guaranteed = whole(draw.shadow).min(cost - emergency);
+        usage.guaranteed = usage.guaranteed.saturating_add(guaranteed);
+        usage.emergency = usage.emergency.saturating_add(emergency);
+    }
     usage.opportunistic = usage.opportunistic.saturating_add(cost - guaranteed - emergency);
     if !draw.map_or(demand.estimated, |draw| draw.estimated) {
         usage.settled = usage.settled.saturating_add(cost);

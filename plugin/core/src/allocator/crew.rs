@@ -72,7 +72,7 @@ impl Allocator {
         }
         self.crew = Some(crew);
         for resource in &mut self.resources {
-            if resource.held {
+            if resource.budget.is_held() {
                 // Its parts are of another size.
                 (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);
             }
@@ -117,7 +117,7 @@ impl Allocator {
             let used = slot.standard.counted();
             if is_scarce || !asker.borrows || used > resource.budget.untold(contract.1) {
                 left = resource.budget.tell_contract(hash, contract, used, now);
-                slot.standard.told();
+                slot.standard.forget();
                 resource.left_seen = Some(left);
             }
         }

@@ -122,8 +122,8 @@ impl Standard {
         Amount(self.used)
     }
 
-    /// Forgets what has been told.
-    pub(super) const fn told(&mut self) {
+    /// Forgets what was used, or has been told.
+    pub(super) const fn forget(&mut self) {
         self.used = 0;
     }
 
@@ -222,11 +222,16 @@ impl Keys {
     }
 
     /// Keeps the name of a key that so far was only a hash.
+    #[inline]
     pub(super) fn set_name(&mut self, key: u32, name: &[u8]) {
-        let Some(entry) = self.entries.get_mut(key as usize) else { return };
-        if entry.name != NONE {
-            return;
+        if self.entry(key).is_some_and(|entry| entry.name == NONE) {
+            self.keep_name(key, name);
         }
+    }
+
+    #[cold]
+    fn keep_name(&mut self, key: u32, name: &[u8]) {
+        let Some(entry) = self.entries.get_mut(key as usize) else { return };
         let kept: Box<[u8]> = name.get(..MAX_NAME).unwrap_or(name).into();
         entry.name = self.free_names.pop().unwrap_or(self.names.len() as u32);
         match self.names.get_mut(entry.name as usize) {

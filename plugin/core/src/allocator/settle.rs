@@ -53,6 +53,9 @@ impl Allocator {
         let tier = self.tier_of(key);
         let Some(slot) = self.keys.slot_mut(key, draw.resource) else { return };
         let Some(resource) = self.resources.get_mut(usize::from(draw.resource)) else { return };
+        if resource.budget.era() != draw.era {
+            return;
+        }
         let contract = resource.contract(slot, tier);
         let shadow = slot.own_shadow().unwrap_or_else(|| u32::from(tier));
         if resource.budget.is_shared() {
@@ -65,7 +68,7 @@ impl Allocator {
         }
         let budget = &mut resource.budget;
         // What is held was never spent: all of it comes back.
-        let actual = if resource.held { 0 } else { actual };
+        let actual = if budget.is_held() { 0 } else { actual };
         if actual < draw.cost {
             let refund = Amount::from_tokens(draw.cost - actual);
             if let Some(contract) = contract {
@@ -78,7 +81,7 @@ impl Allocator {
                 budget.credit_shadow(EMERGENCY, to_emergency, now);
             }
             if to_shadow > Amount::ZERO {
-                budget.credit_shadow(shadow, to_shadow, now);
+                budget.credit_shadow(draw.shadow_id, to_shadow, now);
             }
             budget.credit_pool(Amount(rest.0 - to_shadow.0));
         } else if actual > draw.cost {

@@ -1,6 +1,7 @@
 //! Invariants of the allocator, by their ids in ARCHITECTURE.md, and the cases that made them necessary.
 
 mod crew;
+mod held;
 mod invariants;
 mod order;
 mod pitfalls;

@@ -4,6 +4,8 @@
 //! shared data offers (get, and set with a compare-and-swap number), what atomics offer within a process, and all
 //! that leases need.
 
+use core::ops::Deref;
+
 /// Words of a record.
 pub const RECORD_WORDS: usize = 12;
 
@@ -30,35 +32,8 @@ pub trait Cells {
     fn store(&self, cell: u32, record: &Record, loaded: Version) -> bool;
 }
 
-impl<C: Cells + ?Sized> Cells for &C {
-    fn count(&self) -> u32 {
-        (**self).count()
-    }
-
-    fn load(&self, cell: u32) -> (Record, Version) {
-        (**self).load(cell)
-    }
-
-    fn store(&self, cell: u32, record: &Record, loaded: Version) -> bool {
-        (**self).store(cell, record, loaded)
-    }
-}
-
-impl<C: Cells + ?Sized> Cells for alloc::boxed::Box<C> {
-    fn count(&self) -> u32 {
-        (**self).count()
-    }
-
-    fn load(&self, cell: u32) -> (Record, Version) {
-        (**self).load(cell)
-    }
-
-    fn store(&self, cell: u32, record: &Record, loaded: Version) -> bool {
-        (**self).store(cell, record, loaded)
-    }
-}
-
-impl<C: Cells + ?Sized> Cells for alloc::sync::Arc<C> {
+/// Whatever points at cells is as good as they are.
+impl<P: Deref<Target: Cells>> Cells for P {
     fn count(&self) -> u32 {
         (**self).count()
     }

@@ -56,7 +56,7 @@ impl V8 {
             name: "conformance".into(),
             module: self.guest.clone(),
             configuration: json!(
-                questions.iter().map(|question| hex(&question.encode())).collect::<Vec<_>>()
+                questions.iter().map(|question| hex::encode(question.encode())).collect::<Vec<_>>()
             ),
             cluster: "nobody".into(),
             forecaster: nobody,
@@ -87,14 +87,8 @@ fn answers(log: &str, count: usize) -> Result<Vec<Answer>> {
     }
     ensure!(found.keys().copied().eq(0..count), "Envoy answers {:?} of {count} questions", found.keys());
     ensure!(lines > count, "only one VM of Envoy has played");
-    found.values().map(|text| Answer::decode(&unhex(text)?).context("an answer in Envoy's log")).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Result<Vec<u8>> {
-    let pairs = text.trim_end().as_bytes().chunks(2);
-    pairs.map(|pair| Ok(u8::from_str_radix(str::from_utf8(pair)?, 16)?)).collect()
+    found
+        .values()
+        .map(|text| Answer::decode(&hex::decode(text.trim_end())?).context("an answer in Envoy's log"))
+        .collect()
 }

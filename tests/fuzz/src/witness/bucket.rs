@@ -45,13 +45,26 @@ impl Bucket {
     pub(super) fn limit(&mut self, limit: Option<(u64, u64)>) {
         let (capacity, burst) = limit.unwrap_or((1 << 60, 1 << 60));
         self.capacity = capacity;
-        self.burst = i128::from(burst) * TOKEN;
-        self.raise(0);
+        let before = std::mem::replace(&mut self.burst, i128::from(burst) * TOKEN);
+        if !self.is_held {
+            return self.raise(0);
+        }
+        // Nothing refills what is held: what there is more is there at once, and what there is less is gone, though not from
+        // reservations that have been funded.
+        self.ahead += (before - self.burst).max(0);
+        self.raise(self.burst - before);
     }
 
-    pub(super) fn hold(&mut self, held: bool) {
+    /// Whether its tokens are held from now on. What becomes held begins full. Returns whether what was taken before means
+    /// nothing any more.
+    pub(super) fn hold(&mut self, held: bool) -> bool {
+        let changes = held != self.is_held;
+        if changes && held {
+            (self.level, self.ahead) = (self.burst, 0);
+        }
         self.is_held = held;
         self.was_held |= held;
+        changes
     }
 
     /// A table begins to come into force, by and by.

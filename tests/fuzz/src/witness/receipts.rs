@@ -23,6 +23,8 @@ struct Open {
     number: u64,
     expires_ns: u64,
     parts: Vec<Part>,
+    /// Resources of which its parts mean nothing any more, one bit each.
+    forgotten: u64,
 }
 
 impl Receipts {
@@ -35,17 +37,24 @@ impl Receipts {
         self.opened += 1;
         self.recent.keep(self.opened);
         let expires_ns = now_ns.saturating_add(self.ttl_ns);
-        self.open.push_back(Open { number: self.opened, expires_ns, parts });
+        self.open.push_back(Open { number: self.opened, expires_ns, parts, forgotten: 0 });
         if self.open.len() > MOST {
             self.open.pop_front();
         }
+    }
+
+    /// What any receipt has of this resource means nothing any more.
+    pub(super) fn forget(&mut self, resource: u8) {
+        self.open.iter_mut().for_each(|open| open.forgotten |= 1 << (resource % 64));
     }
 
     /// Takes out the parts of the receipt that was kept `back` others ago.
     pub(super) fn settle(&mut self, back: u32) -> Vec<Part> {
         let number = self.recent.pick(back).copied();
         let at = self.open.iter().position(|open| Some(open.number) == number);
-        at.and_then(|at| self.open.remove(at)).map(|open| open.parts).unwrap_or_default()
+        let Some(mut open) = at.and_then(|at| self.open.remove(at)) else { return Vec::new() };
+        open.parts.retain(|part| open.forgotten & 1 << (part.resource % 64) == 0);
+        open.parts
     }
 
     /// Whether there may be no room for another: as many as there can be hold tokens of these resources, and stay.
@@ -59,7 +68,8 @@ impl Receipts {
         let (opened, max) = (self.opened, self.max);
         let gone = |open: &&mut Open| now_ns >= open.expires_ns || opened - open.number >= max;
         self.open.iter_mut().filter(gone).find_map(|open| {
-            let at = open.parts.iter().position(|part| part.resource == resource)?;
+            let is_there = open.forgotten & 1 << (resource % 64) == 0;
+            let at = open.parts.iter().position(|part| is_there && part.resource == resource)?;
             Some(open.parts.swap_remove(at).cost)
         })
     }

@@ -106,22 +106,6 @@ impl Budget {
         }
     }
 
-    /// Has a part of its own instead, full, or goes back to the books. Without a crew there is nothing but one's own.
-    pub(in crate::allocator) fn set_apart(&mut self, is_apart: bool, now: Timestamp) {
-        if is_apart && let Some(shared) = self.shared.take() {
-            self.apart = Some(shared);
-            for shadow in &mut self.shadows {
-                (shadow.level, shadow.at, shadow.refilling) = (0, now, false);
-                (shadow.rate, shadow.depth) = (Packed::ZERO, Packed::ZERO);
-            }
-            self.calendar.grow(self.shadows.len());
-            (self.reserved_depth, self.pool_rate) = (0, i128::from(self.capacity.0));
-            (self.pool_level, self.pool_at) = (i128::MAX >> 1, now);
-        } else if !is_apart && let Some(shared) = self.apart.take() {
-            self.share(*shared);
-        }
-    }
-
     pub(in crate::allocator) const fn is_shared(&self) -> bool {
         self.shared.is_some()
     }

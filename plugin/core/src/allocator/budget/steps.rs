@@ -55,9 +55,11 @@ impl Budget {
     }
 
     /// What grows waits for what shrinks: more depth than the burst would leave the pool a cap below zero, and cost it tokens.
+    /// Of what is held it waits for the tokens too, since nothing else will fill it.
     fn turn_to(&mut self, id: ShadowId, turn: Turn, now: Timestamp) {
         let (rate, depth) = self.planned(id, turn.step);
-        let room = self.burst.0.saturating_sub(self.reserved_depth).max(0);
+        let room = self.burst.0.saturating_sub(self.reserved_depth);
+        let room = if self.is_held { room.min(self.pool().0) } else { room }.max(0);
         let most = Amount(self.reserved(id).1.0.saturating_add(room));
         let is_short = depth > most && self.shared.is_none();
         let most = if is_short { most } else { depth };

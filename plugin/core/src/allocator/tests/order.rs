@@ -208,28 +208,6 @@ fn floors_of_the_plan_change_from_step_to_step() {
 }
 
 #[test]
-fn what_is_held_comes_back_when_it_is_settled() {
-    let mut allocator = tiered(100.0, 100, |table| {
-        table.resources[0].held = true;
-        table.resources[0].capacity = MicroRate(0);
-        table.resources[0].safe_capacity = MicroRate(0);
-        table.resources[0].burst = 10;
-    });
-    let mut receipts = Vec::new();
-    for _ in 0..20 {
-        if let Decision::Admit(admission) = ask(&mut allocator, "gold", 1, start()) {
-            receipts.push(admission.receipt.unwrap());
-        }
-    }
-    assert_eq!(receipts.len(), 10);
-    assert!(!admitted(&ask(&mut allocator, "gold", 1, after(50 * SECOND))), "time frees nothing");
-    for receipt in receipts.drain(..4) {
-        assert!(allocator.settle(receipt, &[], after(50 * SECOND)));
-    }
-    assert_eq!(flood(&mut allocator, "gold", 20, after(50 * SECOND)), 4);
-}
-
-#[test]
 fn who_is_refused_learns_what_could_be_had_instead() {
     let mut allocator = tiered(100.0, 100, |table| {
         let steps = [vec![reservation(1.0, 10); 1], vec![reservation(40.0, 60); 59]].concat();
