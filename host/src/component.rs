@@ -9,11 +9,11 @@ use std::{
 
 use wasmtime::{
     Config, Engine,
-    component::{Component as Compiled, Linker},
+    component::{Component as Compiled, HasSelf, Linker},
 };
 
 use crate::{
-    bindings::PolicyPre,
+    bindings::{Policy, PolicyPre},
     error::Error,
     limits::{Meter, TICK},
     memory,
@@ -43,7 +43,8 @@ impl Component {
         Self::from_bytes(&bytes)
     }
 
-    /// Compiles a component. It is given nothing at all: one that imports anything is refused.
+    /// Compiles a component. All that it is given are the books that instances keep in common: one that imports anything else is
+    /// refused.
     ///
     /// # Errors
     /// When the bytes are no policy.
@@ -56,7 +57,8 @@ impl Component {
         }
         let engine = Engine::new(&config).map_err(Error::Component)?;
         let component = Compiled::from_binary(&engine, bytes).map_err(Error::Component)?;
-        let linker = Linker::new(&engine);
+        let mut linker = Linker::new(&engine);
+        Policy::add_to_linker::<_, HasSelf<_>>(&mut linker, |meter| meter).map_err(Error::Component)?;
         let policy = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(Error::Component)?;
         let clock = Arc::new(());
         tick(&engine, Arc::downgrade(&clock))?;

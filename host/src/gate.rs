@@ -8,7 +8,6 @@
 //! | `held` | requests that wait for their turn, as futures |
 //! | `queue` | requests that wait, receipts that are settled |
 //! | `tables` | tables in, slice by slice; the last good ones |
-//! | `shares` | what each shard has of the budget |
 //! | `mend` | failed instances are made anew |
 //! | `swap` | another component, or another configuration, without a pause |
 //! | `upkeep` | what is due without a request, and reports |
@@ -18,7 +17,6 @@ mod decide;
 mod held;
 mod mend;
 mod queue;
-mod shares;
 mod swap;
 mod tables;
 mod upkeep;
@@ -45,7 +43,7 @@ use crate::{
     component::Component,
     decision::Key,
     error::Error,
-    instance::{Instance, Start},
+    instance::{Crew, Instance, Start},
     limits::Limits,
     metrics::Counters,
     shard::{Shard, State},
@@ -72,7 +70,8 @@ pub(crate) struct Inner {
     has_rules: bool,
     room: Arc<held::Room>,
     tables: Mutex<Tables>,
-    shares: Mutex<shares::Shares>,
+    /// With more than one shard.
+    crew: Option<Crew>,
     next_boot: AtomicU64,
     /// Shards that need another instance.
     failed: Sender<u16>,
@@ -125,7 +124,8 @@ impl Gate {
     /// An instance beside those that decide.
     #[cfg(feature = "sync")]
     pub(crate) fn spare(&self, now: Timestamp) -> Result<Instance, Error> {
-        self.inner.fresh(&self.origin(), now)
+        let origin = self.origin().clone();
+        Instance::new(&origin.component, &self.inner.limits, &origin.start, None, now)
     }
 
     /// Times that the component or the configuration was replaced.
@@ -186,7 +186,7 @@ impl Inner {
     }
 
     fn fresh(&self, origin: &Origin, now: Timestamp) -> Result<Instance, Error> {
-        Instance::new(&origin.component, &self.limits, &origin.start, now)
+        Instance::new(&origin.component, &self.limits, &origin.start, self.crew.as_ref(), now)
     }
 }
 

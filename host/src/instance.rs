@@ -1,11 +1,12 @@
 //! One instance of the policy. A call that fails leaves it unusable: whoever holds it has to let it go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::Store;
 
 use crate::{
     bindings::{Policy, exports::tidegate::admission::upkeep::Progress},
+    books::{Books, CELLS},
     component::Component,
     error::Error,
     limits::{Limits, Meter, look},
@@ -29,6 +30,12 @@ pub(crate) enum Start {
     Configuration(Vec<u8>),
 }
 
+/// Instances that share their budgets.
+pub(crate) struct Crew {
+    pub(crate) workers: u32,
+    pub(crate) books: Arc<Books>,
+}
+
 /// An instance and the meter of its calls.
 pub(crate) struct Instance {
     store: Store<Meter>,
@@ -46,14 +53,16 @@ pub(crate) enum Purpose {
 }
 
 impl Instance {
-    /// An instance that has been started. It begins with full buckets.
+    /// An instance that has been started. It begins with full buckets; one of a crew, with what is in the books.
     pub(crate) fn new(
         component: &Component,
         limits: &Limits,
         start: &Start,
+        crew: Option<&Crew>,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let mut store = Store::new(component.engine(), Meter::new(limits));
+        let books = crew.map(|crew| Arc::clone(&crew.books));
+        let mut store = Store::new(component.engine(), Meter::new(limits, books));
         store.limiter(|meter| &mut meter.limits);
         store.epoch_deadline_callback(look);
         store.data_mut().begin(limits.upkeep_time);
@@ -71,7 +80,19 @@ impl Instance {
                 configured.map_err(Error::Configuration)?;
             }
         }
+        if let Some(crew) = crew {
+            instance.call(Purpose::Upkeep, |policy, store| {
+                policy.tidegate_admission_upkeep().call_join_crew(store, crew.workers, CELLS, now.nanos())
+            })?;
+        }
         Ok(instance)
+    }
+
+    /// Gives back what it has taken of the crew's books for requests to come.
+    pub(crate) fn give_back(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.call(Purpose::Upkeep, |policy, store| {
+            policy.tidegate_admission_upkeep().call_give_back(store, now.nanos())
+        })
     }
 
     /// Calls the policy.
@@ -89,10 +110,10 @@ impl Instance {
         act(&self.policy, &mut self.store).map_err(Error::Policy)
     }
 
-    /// Takes so many parts of the whole of every budget.
-    pub(crate) fn set_share(&mut self, share: (u64, u64), now: Timestamp) -> Result<(), Error> {
+    /// Takes so many 65536ths of every budget; an instance of a crew has no parts.
+    pub(crate) fn set_share(&mut self, part: u64, now: Timestamp) -> Result<(), Error> {
         self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_set_share(store, share.0, share.1, now.nanos())
+            policy.tidegate_admission_upkeep().call_set_share(store, part, FULL, now.nanos())
         })
     }
 

@@ -30,6 +30,7 @@
 //! | `component` | a policy, compiled once |
 //! | `limits` | what it may use: memory, tables, CPU time per call |
 //! | `memory` | linear memory on huge pages |
+//! | `books` | what instances share: cells in which the policy keeps budgets |
 //! | `instance` | one instance, and calls that fail cleanly |
 //! | `shard` | an instance behind a lock, and what it takes to make it anew |
 //! | `gate` | a policy for many threads: decisions, tables, reports, restarts, swaps |
@@ -39,6 +40,7 @@
 //! | `metrics` | what a gate counts of itself |
 
 mod bindings;
+mod books;
 mod component;
 mod decision;
 mod error;

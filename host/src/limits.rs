@@ -3,10 +3,12 @@
 //! Time is the CPU time of the calling thread, not the clock on the wall: on a busy machine a thread may be out of work for
 //! longer than any sensible limit, and that is not the policy's fault.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{StoreContextMut, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+
+use crate::books::Books;
 
 /// How often the engine looks at what runs. A call that loops is noticed two of these after its time is over.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -38,22 +40,24 @@ impl Default for Limits {
     }
 }
 
-/// What is kept of an instance beside the instance: its limits and the time of the call under way.
+/// What is kept of an instance beside the instance: its limits, the time of the call under way, and what it can reach.
 pub(crate) struct Meter {
     pub(crate) limits: StoreLimits,
+    /// What it keeps in common with others.
+    pub(crate) books: Option<Arc<Books>>,
     allowed: Duration,
     /// CPU time of the thread when the call was first looked at.
     seen_at: Option<Duration>,
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, books: Option<Arc<Books>>) -> Self {
         let store_limits = StoreLimitsBuilder::new()
             .memory_size(limits.memory_bytes)
             .table_elements(limits.table_elements)
             .trap_on_grow_failure(true)
             .build();
-        Self { limits: store_limits, allowed: Duration::ZERO, seen_at: None }
+        Self { limits: store_limits, books, allowed: Duration::ZERO, seen_at: None }
     }
 
     /// A call begins.

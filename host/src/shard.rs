@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
 };
 
 use crate::{decision::Place, error::Error, gate::Rules, instance::Instance, time::Timestamp};
@@ -15,8 +15,6 @@ pub(crate) struct Shard {
     pub(crate) index: u16,
     state: Mutex<State>,
     ids: RwLock<HashMap<Arc<[u8]>, u32>>,
-    /// Requests that came here, for the division of the budget.
-    pub(crate) requests: AtomicU64,
 }
 
 /// What the lock protects.
@@ -30,8 +28,6 @@ pub(crate) struct State {
     pub(crate) generation: u32,
     /// Tells the instance's reports from those of others.
     pub(crate) boot: u64,
-    /// This shard's part of every budget.
-    pub(crate) share: (u64, u64),
     /// Interned keys by number.
     pub(crate) names: Vec<Arc<[u8]>>,
     /// Names of the tiers of the table in force.
@@ -41,13 +37,7 @@ pub(crate) struct State {
 }
 
 impl Shard {
-    pub(crate) fn new(
-        index: u16,
-        mut instance: Instance,
-        boot: u64,
-        share: (u64, u64),
-        now: Timestamp,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(index: u16, mut instance: Instance, boot: u64, now: Timestamp) -> Result<Self, Error> {
         let rules = Arc::new(Rules::of(&mut instance)?);
         let state = State {
             instance: Some(instance),
@@ -55,13 +45,12 @@ impl Shard {
             now,
             generation: 0,
             boot,
-            share,
             names: Vec::new(),
             tiers: Arc::new([]),
             rules,
         };
         let (state, ids) = (Mutex::new(state), RwLock::default());
-        Ok(Self { index, state, ids, requests: AtomicU64::new(0) })
+        Ok(Self { index, state, ids })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

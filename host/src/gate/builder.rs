@@ -8,10 +8,11 @@ use std::sync::{
 
 use crate::{
     bindings::exports::tidegate::admission::allocation::{ResourceSetup, SafeBudget, Setup},
+    books::Books,
     component::Component,
     error::Error,
-    gate::{Gate, Inner, Origin, held, mend, shares::Shares, tables::Tables},
-    instance::{Instance, Start},
+    gate::{Gate, Inner, Origin, held, mend, tables::Tables},
+    instance::{Crew, Instance, Start},
     limits::Limits,
     metrics::Counters,
     shard::Shard,
@@ -73,9 +74,9 @@ impl Builder {
         self
     }
 
-    /// Instances to divide the keys among; 1 unless it is said. One is exact and serves millions of decisions a second. With
-    /// more, each has a part of every budget that follows its load with a delay, so a shard may refuse what another could
-    /// have given.
+    /// Instances to divide the keys among; 1 unless it is said. One serves millions of decisions a second. More share every budget by
+    /// leasing tokens from common books: together they never admit more than one would, and a lease that a shard holds is
+    /// at most a few tens of milliseconds of its own demand.
     #[must_use]
     pub const fn shards(mut self, shards: u16) -> Self {
         self.shards = Some(shards);
@@ -121,11 +122,10 @@ impl Builder {
         let count = self.shards.unwrap_or(1).clamp(1, MOST_SHARDS);
         let first_boot = now.nanos();
         let mut shards = Vec::with_capacity(usize::from(count));
+        let crew = (count > 1).then(|| Crew { workers: u32::from(count), books: Arc::new(Books::new()) });
         for index in 0..count {
-            let share = (1, u64::from(count));
-            let mut instance = Instance::new(&origin.component, &self.limits, &origin.start, now)?;
-            instance.set_share(share, now)?;
-            shards.push(Shard::new(index, instance, first_boot + u64::from(index), share, now)?);
+            let instance = Instance::new(&origin.component, &self.limits, &origin.start, crew.as_ref(), now)?;
+            shards.push(Shard::new(index, instance, first_boot + u64::from(index), now)?);
         }
         let (failed, failures) = mpsc::channel();
         let inner = Inner {
@@ -138,7 +138,7 @@ impl Builder {
             has_rules,
             room: Arc::default(),
             tables: Mutex::new(Tables::default()),
-            shares: Mutex::new(Shares::new(usize::from(count))),
+            crew,
             next_boot: AtomicU64::new(first_boot + u64::from(count)),
             failed,
             report_interval_ms: AtomicU32::new(0),

@@ -18,7 +18,6 @@ impl Gate {
     #[must_use]
     pub fn decide(&self, request: &Request<'_>, now: Timestamp) -> Decision {
         let shard = self.shard(request.key.shard);
-        shard.requests.fetch_add(1, Ordering::Relaxed);
         let decided = self.on(shard, |state| {
             let place = state.place(shard.index);
             let decision = state.timed(now, |instance, now| self.ask_one(instance, request, now))?;
@@ -70,7 +69,6 @@ impl Gate {
         if asks.is_empty() {
             return;
         }
-        shard.requests.fetch_add(asks.len() as u64, Ordering::Relaxed);
         let decided = self.on(shard, |state| {
             let from = state.place(shard.index);
             let decisions = state.timed(now, |instance, now| {

@@ -1,7 +1,7 @@
 //! Failed instances are made anew, in the background, while the fail mode answers.
 //!
-//! The new one has the last good tables and all interned keys. Its buckets are empty: what the failed one has given nobody knows,
-//! and it must not be given twice. A policy that fails again and again is made anew at longer and longer intervals.
+//! The new one has the last good tables and all interned keys. Its buckets are empty, unless they are in books that several share: what
+//! the failed one has given nobody knows, and it must not be given twice. A policy that fails again and again is made anew at longer and longer intervals.
 
 use std::{
     sync::{Arc, Weak, atomic::Ordering, mpsc::Receiver},
@@ -48,12 +48,16 @@ impl Gate {
     fn mend(&self, shard: &Shard) -> Result<(), Error> {
         let origin = self.origin();
         let tables = self.tables();
-        let (names, share, now) = {
+        let (names, now) = {
             let state = shard.lock();
-            (state.names.clone(), state.share, state.now)
+            (state.names.clone(), state.now)
         };
         let mut instance = self.inner.fresh(&origin, now)?;
-        tables.take_over(&mut instance, 0, share, now)?;
+        match self.inner.crew {
+            // What the failed one has given is in the books.
+            Some(_) => tables.apply_to(&mut instance, now)?,
+            None => tables.take_over(&mut instance, 0, now)?,
+        }
         self.prepare(&mut instance, &names)?;
         let mut state = shard.lock();
         self.enter(shard, &mut state, instance, names.len())?;

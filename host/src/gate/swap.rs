@@ -2,7 +2,8 @@
 //!
 //! New instances are prepared beside the old ones, which go on deciding. Only when all are ready do they take over, each between
 //! two decisions. What the old ones counted is reported; what was left in their pools is left in the new ones'. For that the table
-//! is installed once more while the requests of the shard wait, a millisecond or so for a thousand keys.
+//! of a gate of one shard is installed once more while its requests wait, a millisecond or so for a thousand keys; several keep what
+//! is left in common books.
 
 use std::sync::{Arc, PoisonError, atomic::Ordering};
 
@@ -42,27 +43,31 @@ impl Gate {
         let tables = self.tables();
         let mut prepared = Vec::with_capacity(self.inner.shards.len());
         for shard in &self.inner.shards {
-            let (names, share): (Vec<Arc<[u8]>>, _) = {
-                let state = shard.lock();
-                (state.names.clone(), state.share)
-            };
+            let names: Vec<Arc<[u8]>> = shard.lock().names.clone();
             let mut instance = self.inner.fresh(&next, now)?;
             self.prepare(&mut instance, &names)?;
-            // A first time, to see that it can.
-            tables.take_over(&mut instance, FULL, share, now)?;
-            prepared.push((shard, instance, names.len(), share));
+            tables.apply_to(&mut instance, now)?;
+            prepared.push((shard, instance, names.len()));
         }
         *origin = next;
-        for (shard, mut instance, known, share) in prepared {
+        for (shard, mut instance, known) in prepared {
             let entered = self.on(shard, |state| {
                 let (boot, now) = (state.boot, state.in_order(now));
                 let (left, report) = match &mut state.instance {
-                    Some(former) => (former.fullness(now).unwrap_or(0), former.report(boot).ok().flatten()),
+                    Some(former) => {
+                        let left = former.fullness(now).unwrap_or(0);
+                        let report = former.report(boot).ok().flatten();
+                        // What it cannot give back comes back by itself.
+                        let _ = former.give_back(now);
+                        (left, report)
+                    }
                     None => (0, None),
                 };
                 // Whatever fails from here on is made anew of what is new.
                 state.instance = None;
-                tables.take_over(&mut instance, left, share, now)?;
+                if left < FULL && self.inner.crew.is_none() {
+                    tables.take_over(&mut instance, left, now)?;
+                }
                 self.enter(shard, state, instance, known)?;
                 Ok(report)
             });

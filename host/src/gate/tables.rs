@@ -24,26 +24,22 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Brings a new instance to where its predecessor was, which has left so many 65536ths in its pools. What it has given must
-    /// not be given twice: a small share clips the buckets, and the right one after it mints nothing.
-    pub(super) fn take_over(
-        &self,
-        instance: &mut Instance,
-        left: u64,
-        share: (u64, u64),
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let clipped = (share.0.saturating_mul(left), share.1.saturating_mul(FULL));
-        let clipped = (left < FULL).then_some((clipped, true));
-        for (share, is_clipped) in clipped.into_iter().chain([(share, false)]) {
-            instance.set_share(share, now)?;
-            for table in [&self.snapshot, &self.delta].into_iter().flatten() {
-                instance.apply(table, now)?;
-            }
-            if left == 0 && is_clipped {
+    /// not be given twice: a small share clips the buckets, and the whole after it mints nothing.
+    pub(super) fn take_over(&self, instance: &mut Instance, left: u64, now: Timestamp) -> Result<(), Error> {
+        if left < FULL {
+            instance.set_share(left, now)?;
+            self.apply_to(instance, now)?;
+            if left == 0 {
                 instance.drain(now)?;
             }
         }
-        Ok(())
+        instance.set_share(FULL, now)?;
+        self.apply_to(instance, now)
+    }
+
+    /// Brings a new instance to where others are.
+    pub(super) fn apply_to(&self, instance: &mut Instance, now: Timestamp) -> Result<(), Error> {
+        [&self.snapshot, &self.delta].into_iter().flatten().try_for_each(|table| instance.apply(table, now))
     }
 }
 
@@ -83,14 +79,6 @@ impl Gate {
     #[must_use]
     pub fn epochs(&self) -> (u64, u64) {
         self.tables().epochs
-    }
-
-    /// Puts the last good tables into force again, for another part of the budget.
-    pub(super) fn reinstall(&self, shard: &Shard, tables: &Tables, now: Timestamp) -> Result<(), Error> {
-        for table in [&tables.snapshot, &tables.delta].into_iter().flatten() {
-            self.install(shard, table, now)?;
-        }
-        Ok(())
     }
 
     pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {

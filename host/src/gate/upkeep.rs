@@ -21,8 +21,8 @@ pub struct Report {
 }
 
 impl Gate {
-    /// Does what is due: expires receipts, moves to the current step of the table, divides the budget among shards. To be called
-    /// every 100 ms or so; decisions are right without it, only later to notice.
+    /// Does what is due: expires receipts, moves to the current step of the table, gives back what idle shards hold. To be called
+    /// every 50 ms or so; decisions are right without it, only later to notice.
     pub fn advance(&self, now: Timestamp) {
         for shard in &self.inner.shards {
             // Whoever fails here is replaced like any other.
@@ -34,7 +34,6 @@ impl Gate {
                 })
             });
         }
-        self.divide(now);
     }
 
     /// Takes the usage since the last call, one report for each instance that has had some.

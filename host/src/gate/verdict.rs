@@ -108,7 +108,6 @@ impl Gate {
             });
             match decided {
                 Ok(Ok((verdict, ticket))) => {
-                    shard.requests.fetch_add(1, Ordering::Relaxed);
                     self.inner.counters.count(&verdict);
                     return (verdict, ticket);
                 }

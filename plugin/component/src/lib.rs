@@ -1,6 +1,7 @@
 //! Tidegate as a WebAssembly component: the world `policy` of `wit/admission.wit`.
 //!
-//! A shell: it moves values between the world's types and [`tidegate_core`], and knows no policy. It imports nothing.
+//! A shell: it moves values between the world's types and [`tidegate_core`], and knows no policy. It imports nothing but the
+//! books that instances keep in common.
 //!
 //! | file | idea |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `http` | requests by their attributes |
 //! | `attributes` | what the rules look at |
 //! | `sync` | the conversation with the forecaster |
+//! | `crew` | budgets shared with other instances |
 //! | `crash` | failing on purpose, in the build for tests of hosts |
 //! | `translate` | the core's words in the world's types |
 
@@ -19,6 +21,7 @@ mod attributes;
 mod bindings;
 #[cfg(feature = "crash-test")]
 mod crash;
+mod crew;
 mod http;
 mod state;
 mod sync;

@@ -1,13 +1,13 @@
 //! The interface `upkeep`: tables in, reports out, and what is due without a request.
 
-use tidegate_core::{Progress as Stretch, Share, Timestamp};
+use tidegate_core::{Crew, Progress as Stretch, Share, Timestamp, lease::Birth};
 
 use crate::{
     bindings::{
         Policy as Component,
         exports::tidegate::admission::upkeep::{Guest, Progress, Standing, UsageReport},
     },
-    state,
+    crew, state,
 };
 
 impl Guest for Component {
@@ -23,6 +23,17 @@ impl Guest for Component {
             Stretch::Installed(epoch) => Progress::Installed(epoch),
             Stretch::Refused(error) => Progress::Refused(error.to_string()),
         }
+    }
+
+    fn join_crew(workers: u32, cells: u32, now: u64) {
+        // The host's cells outlive whoever fails: what is not there yet nobody has drawn on.
+        let crew = Crew { workers, birth: Birth::First };
+        let cells = crew::cells(cells);
+        state::with_allocator(|allocator| allocator.join_crew(&cells, crew, Timestamp::from_nanos(now)));
+    }
+
+    fn give_back(now: u64) {
+        state::with_allocator(|allocator| allocator.give_leases_back(Timestamp::from_nanos(now)));
     }
 
     fn set_share(part: u64, whole: u64, now: u64) {

@@ -245,16 +245,16 @@ impl Allocator {
             has_token.then(part).flatten()
         };
         let mut emptiest = Share::WHOLE;
-        for resource in &self.resources {
+        for resource in self.resources.iter().filter(|resource| !resource.budget.is_held()) {
             emptiest = emptiest.min(part(resource)?);
         }
         Some(emptiest)
     }
 
-    /// Empties every pool: somebody else has given what was in it.
+    /// Empties every pool: somebody else has given what was in it. What is held stays: nothing would ever bring it back.
     pub fn drain_pools(&mut self, now: Timestamp) {
         self.begin(now, u32::MAX);
-        for resource in &mut self.resources {
+        for resource in self.resources.iter_mut().filter(|resource| !resource.budget.is_held()) {
             resource.budget.drain_pool();
         }
     }

@@ -9,11 +9,14 @@ use tidegate_conformance::{Answer, Question, play_with};
 use tidegate_e2e::binaries::Binaries;
 use wasmtime::{
     Engine as Compiler, Store,
-    component::{Component as Compiled, Linker},
+    component::{Component as Compiled, HasSelf, Linker},
 };
 
 use crate::engine::Engine;
-use bindings::PolicyPre;
+use bindings::{
+    Policy, PolicyPre,
+    tidegate::admission::broker::{Host as Broker, Record},
+};
 use player::ComponentPlayer;
 
 /// The compiled component.
@@ -28,8 +31,9 @@ impl Component {
     pub(crate) fn load() -> Result<Self> {
         let compiler = Compiler::default();
         let compiled = Compiled::from_file(&compiler, Binaries::find_component()?)?;
-        // Nothing is provided: the component imports nothing.
-        let policy = PolicyPre::new(Linker::new(&compiler).instantiate_pre(&compiled)?)?;
+        let mut linker = Linker::new(&compiler);
+        Policy::add_to_linker::<_, HasSelf<_>>(&mut linker, |nobody: &mut ()| nobody)?;
+        let policy = PolicyPre::new(linker.instantiate_pre(&compiled)?)?;
         Ok(Self { compiler, policy })
     }
 
@@ -44,6 +48,17 @@ impl Component {
             })
         });
         failed.map_or(Ok(answer), Err)
+    }
+}
+
+/// Who plays alone has no books in common with others.
+impl Broker for () {
+    fn load(&mut self, _: u32) -> (Record, u64) {
+        <(Record, u64)>::default()
+    }
+
+    fn store(&mut self, _: u32, _: Record, _: u64) -> bool {
+        false
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tidegate_host::{Gate, Held, Label, Timestamp, Verdict};
 use tokio::time::timeout;
 
-use crate::world::{component, table, wait_until};
+use crate::world::{component, market, wait_until};
 
 /// Two tokens at once, one each 50 ms.
 const CONFIGURATION: &str = r#"{
@@ -19,7 +19,7 @@ fn gate(mode: &str) -> Gate {
     let now = Timestamp::now();
     let json = CONFIGURATION.replace("MODE", mode);
     let gate = Gate::builder().component(component()).configuration(json).build(now).unwrap();
-    gate.apply_table(&table(now, 20.0, 2, 1_000), now).unwrap();
+    gate.apply_table(&market(now, 20.0, 2, 1_000).encode(), now).unwrap();
     gate
 }
 

@@ -9,4 +9,5 @@
 )]
 
 mod held;
+mod shards;
 mod world;

@@ -9,7 +9,8 @@ use std::{
 };
 
 use tidegate_core::{
-    table::{DrawOrder, Resource, Schedule, Table, Tier},
+    KeyHash,
+    table::{DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier},
     units::MicroRate,
 };
 use tidegate_host::{Component, Timestamp};
@@ -24,10 +25,13 @@ pub(crate) fn component() -> &'static Component {
     })
 }
 
+/// 2026-01-01.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
 /// A table of one tier, whose requests may wait for so long.
-pub(crate) fn table(now: Timestamp, per_s: f64, burst: u64, max_delay_ms: u32) -> Vec<u8> {
+pub(crate) fn market(now: Timestamp, per_s: f64, burst: u64, max_delay_ms: u32) -> Table {
     let starts_at_ms = now.nanos() / 1_000_000;
-    let table = Table {
+    Table {
         epoch: 1,
         base_epoch: 0,
         removed: Vec::new(),
@@ -47,8 +51,15 @@ pub(crate) fn table(now: Timestamp, per_s: f64, burst: u64, max_delay_ms: u32) -
             ..Resource::default()
         }],
         keys: Vec::new(),
-    };
-    table.encode()
+    }
+}
+
+/// Reserves something for a key, in every step.
+pub(crate) fn reserve(table: &mut Table, hash: KeyHash, per_s: f64, depth: u64) {
+    let steps = [Reservation { rate: MicroRate::from_per_s(per_s), depth }; 15];
+    let forecast = Forecast { low: MicroRate::from_per_s(per_s), high: MicroRate::from_per_s(per_s) };
+    let grant = Grant { resource: 0, contract: None, reservations: Schedule::from_steps(&steps), forecast };
+    table.keys.push(Key { hash, tier: 0, grants: vec![grant] });
 }
 
 /// Waits until something holds, for a while.
