@@ -35,6 +35,7 @@ use std::{
 pub use builder::{Budget, Builder, FailMode};
 pub use held::Held;
 pub use queue::{Alternatives, Released};
+pub(crate) use upkeep::Holding;
 pub use upkeep::Report;
 pub use verdict::{Header, Label, Response, Verdict};
 pub(crate) use verdict::{Rules, WORDS};

@@ -63,7 +63,7 @@ impl Instance {
     ) -> Result<Self, Error> {
         let books = crew.map(|crew| Arc::clone(&crew.books));
         let mut store = Store::new(component.engine(), Meter::new(limits, books));
-        store.limiter(|meter| &mut meter.limits);
+        store.limiter(|meter| meter);
         store.epoch_deadline_callback(look);
         store.data_mut().begin(limits.upkeep_time);
         store.set_epoch_deadline(1);
@@ -164,6 +164,11 @@ impl Instance {
         let standing = self
             .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_upkeep().call_describe(store))?;
         Ok((standing.epoch, standing.snapshot_epoch))
+    }
+
+    /// Linear memory in use.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().memory_bytes
     }
 
     /// Names keys.

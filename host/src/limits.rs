@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{StoreContextMut, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+use wasmtime::{ResourceLimiter, StoreContextMut, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
 use crate::books::Books;
 
@@ -42,7 +42,9 @@ impl Default for Limits {
 
 /// What is kept of an instance beside the instance: its limits, the time of the call under way, and what it can reach.
 pub(crate) struct Meter {
-    pub(crate) limits: StoreLimits,
+    limits: StoreLimits,
+    /// Linear memory in use.
+    pub(crate) memory_bytes: usize,
     /// What it keeps in common with others.
     pub(crate) books: Option<Arc<Books>>,
     allowed: Duration,
@@ -57,12 +59,57 @@ impl Meter {
             .table_elements(limits.table_elements)
             .trap_on_grow_failure(true)
             .build();
-        Self { limits: store_limits, books, allowed: Duration::ZERO, seen_at: None }
+        Self { limits: store_limits, memory_bytes: 0, books, allowed: Duration::ZERO, seen_at: None }
     }
 
     /// A call begins.
     pub(crate) const fn begin(&mut self, allowed: Duration) {
         (self.allowed, self.seen_at) = (allowed, None);
+    }
+}
+
+/// What the limits say, and a count of what there is.
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        most: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let may = self.limits.memory_growing(current, desired, most)?;
+        if may {
+            self.memory_bytes += desired.saturating_sub(current);
+        }
+        Ok(may)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.memory_grow_failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        most: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, desired, most)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.table_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories()
     }
 }
 

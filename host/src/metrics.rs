@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::gate::{Gate, Verdict, WORDS};
+use crate::gate::{Gate, Holding, Verdict, WORDS};
 
 /// Tiers that are counted apart; a table has no more.
 const TIERS: usize = 32;
@@ -85,6 +85,8 @@ pub struct Metrics {
     pub keys: u64,
     /// Requests that wait.
     pub waiting: u64,
+    /// Linear memory of all instances.
+    pub memory_bytes: u64,
 }
 
 impl Gate {
@@ -93,7 +95,7 @@ impl Gate {
     pub fn metrics(&self) -> Metrics {
         let counters = self.counters();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (keys, waiting) = self.held();
+        let Holding { keys, waiting, memory_bytes } = self.holding();
         Metrics {
             decisions: counters.decided(&self.tiers()),
             rule_matches: self.rules().iter().cloned().zip(counters.matches.0.iter().map(read)).collect(),
@@ -108,6 +110,7 @@ impl Gate {
             table_epoch: self.epochs().0,
             keys,
             waiting,
+            memory_bytes,
         }
     }
 }
@@ -165,6 +168,7 @@ impl Metrics {
             ("tidegate_table_epoch", self.table_epoch),
             ("tidegate_keys", self.keys),
             ("tidegate_waiting", self.waiting),
+            ("tidegate_memory_bytes", self.memory_bytes),
         ];
         let mut text = String::new();
         for (kind, rows) in [("counter", &counters[..]), ("gauge", &gauges[..])] {

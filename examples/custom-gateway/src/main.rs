@@ -53,8 +53,7 @@ async fn run() -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     let until =
         |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
-    // Without a forecaster the safe budgets rule.
-    let link = Link::new(&gate).ok().map(|link| tokio::spawn(link.run(until(stopped.clone()))));
+    let link = tokio::spawn(Link::new(&gate).run(until(stopped.clone())));
     let admin = tokio::spawn(serve::serve(admin, admin::Admin::new(&gate), until(stopped.clone())));
     let clients = tokio::spawn(serve::serve(clients, service, until(stopped)));
 
@@ -63,9 +62,7 @@ async fn run() -> Result<()> {
     stop.send_replace(true);
     clients.await?;
     admin.await?;
-    if let Some(link) = link {
-        link.await?;
-    }
+    link.await?;
     Ok(())
 }
 

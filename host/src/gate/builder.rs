@@ -74,7 +74,7 @@ impl Builder {
         self
     }
 
-    /// Instances to divide the keys among; 1 unless it is said. One serves millions of decisions a second. More share every budget by
+    /// Instances to divide the keys among; 1 unless it is said. One serves a million decisions a second. More share every budget by
     /// leasing tokens from common books: together they never admit more than one would, and a lease that a shard holds is
     /// at most a few tens of milliseconds of its own demand.
     #[must_use]

@@ -75,9 +75,10 @@ impl Room {
     /// The queue of a shard's instance is no more.
     pub(super) fn lose(&self, shard: u16) {
         let mut seats = self.seats();
-        for (_, seat) in seats.by_ticket.iter_mut().filter(|(ticket, _)| ticket.0.shard == shard) {
-            seat.end(End::Lost);
-        }
+        let lost = seats.by_ticket.iter_mut().filter(|(ticket, _)| ticket.0.shard == shard);
+        let wakers: Vec<Waker> = lost.filter_map(|(_, seat)| seat.end(End::Lost)).collect();
+        drop(seats);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// The gate is no more.
@@ -111,13 +112,10 @@ impl Room {
 }
 
 impl Seat {
-    fn end(&mut self, end: End) {
-        if self.end.is_none() {
-            self.end = Some(end);
-        }
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+    /// Returns whom to wake, once the seats are free for others.
+    fn end(&mut self, end: End) -> Option<Waker> {
+        self.end.get_or_insert(end);
+        self.waker.take()
     }
 }
 
@@ -154,7 +152,9 @@ impl Gate {
         if let Some(seat) = seats.by_ticket.get_mut(&ticket) {
             self.inner.counters.count(&verdict);
             self.inner.counters.count_delay(seat.since.elapsed());
-            seat.end(End::Decided(Box::new(verdict)));
+            let waker = seat.end(End::Decided(Box::new(verdict)));
+            drop(seats);
+            waker.into_iter().for_each(Waker::wake);
             return;
         }
         drop(seats);

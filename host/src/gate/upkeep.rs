@@ -20,6 +20,14 @@ pub struct Report {
     pub bytes: Vec<u8>,
 }
 
+/// What instances hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Holding {
+    pub(crate) keys: u64,
+    pub(crate) waiting: u64,
+    pub(crate) memory_bytes: u64,
+}
+
 impl Gate {
     /// Does what is due: expires receipts, moves to the current step of the table, gives back what idle shards hold. To be called
     /// every 50 ms or so; decisions are right without it, only later to notice.
@@ -60,20 +68,23 @@ impl Gate {
         }
     }
 
-    /// Number of keys that the policy knows of, and of requests that wait.
-    #[must_use]
-    pub fn held(&self) -> (u64, u64) {
-        let standings = self.inner.shards.iter().filter_map(|shard| {
-            self.on(shard, |state| {
+    /// What all instances hold.
+    pub(crate) fn holding(&self) -> Holding {
+        let mut all = Holding::default();
+        for shard in &self.inner.shards {
+            let standing = self.on(shard, |state| {
                 state.with(|instance| {
+                    all.memory_bytes += instance.memory_bytes() as u64;
                     instance.call(Purpose::Upkeep, |policy, store| {
                         policy.tidegate_admission_upkeep().call_describe(store)
                     })
                 })
-            })
-            .ok()
-        });
-        standings.fold((0, 0), |(keys, waiting), standing| (keys + standing.keys, waiting + standing.waiting))
+            });
+            let Ok(standing) = standing else { continue };
+            all.keys += standing.keys;
+            all.waiting += standing.waiting;
+        }
+        all
     }
 }
 

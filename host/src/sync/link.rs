@@ -13,12 +13,14 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{backoff::Backoff, clerk::Clerk, courier::Courier, stream};
-use crate::{error::Error, gate::Gate, time::Timestamp};
+use crate::{gate::Gate, time::Timestamp};
 
 /// How often a gate is looked after.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);
 /// How often usage is cut into reports before the forecaster has said.
 const UNTOLD_INTERVAL_MS: u32 = 10_000;
+/// How often the configuration is asked for a forecaster while it names none.
+const LONELY: Duration = Duration::from_secs(5);
 /// How long the last reports may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -37,25 +39,26 @@ pub(super) struct Shared {
     courier: Mutex<Courier>,
     interval_ms: AtomicU32,
     is_connected: AtomicBool,
+    /// There is nobody to send reports to.
+    is_alone: AtomicBool,
     is_stopping: AtomicBool,
 }
 
 impl Link {
-    /// A link for `gate`. Its address is `forecaster.cluster` of the configuration: `http://…`, or `https://…` for TLS.
-    ///
-    /// # Errors
-    /// When the gate's configuration names no forecaster.
-    pub fn new(gate: &Gate) -> Result<Self, Error> {
-        Clerk::new(gate, Timestamp::now())?.address()?.ok_or(Error::NoRules("forecaster"))?;
+    /// A link for `gate`. Its address is `forecaster.cluster` of the configuration: `http://…`, or `https://…` for TLS. Without one
+    /// it only does what is due in the gate.
+    #[must_use]
+    pub fn new(gate: &Gate) -> Self {
         let shared = Shared {
             gate: gate.clone(),
             authority: None,
             courier: Mutex::default(),
             interval_ms: AtomicU32::new(UNTOLD_INTERVAL_MS),
             is_connected: AtomicBool::new(false),
+            is_alone: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         };
-        Ok(Self { shared })
+        Self { shared }
     }
 
     /// Trusts who has a certificate by these, in PEM, instead of those that the system trusts.
@@ -102,9 +105,22 @@ impl Shared {
         self.is_connected.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the configuration in force names one. While the policy fails that is unknown, and found out by talking.
+    fn has_forecaster(&self) -> bool {
+        let address = Clerk::new(&self.gate, Timestamp::now()).and_then(|mut clerk| clerk.address());
+        !matches!(address, Ok(None))
+    }
+
     async fn stay_connected(&self) {
         let mut backoff = Backoff::default();
         loop {
+            let is_alone = !self.has_forecaster();
+            self.is_alone.store(is_alone, Ordering::Relaxed);
+            if is_alone {
+                // Another configuration may name one.
+                sleep(LONELY).await;
+                continue;
+            }
             let ended = stream::converse(self).await;
             let was_connected = self.is_connected.swap(false, Ordering::Relaxed);
             let Err(reason) = ended else { return };
@@ -150,6 +166,9 @@ impl Shared {
     /// Cuts usage into reports.
     fn cut(&self) {
         let reports = self.gate.reports();
+        if self.is_alone.load(Ordering::Relaxed) {
+            return;
+        }
         let mut courier = self.courier();
         reports.into_iter().for_each(|report| courier.keep(report));
     }

@@ -96,6 +96,7 @@ fn decide(criterion: &mut Criterion) {
     criterion.bench_function("gate call without work", |bencher| {
         bencher.iter(|| idle.set_report_interval(black_box(10_000)));
     });
+    core_call(criterion);
     for (count, label) in COUNTS {
         let gate = gate(&component, 1);
         let keys: Vec<Key> = names(count).iter().map(|name| gate.key(name)).collect();
@@ -127,6 +128,32 @@ fn decide(criterion: &mut Criterion) {
         });
         assert_eq!(gate.metrics().unavailable, 0, "every answer was the policy's");
     }
+}
+
+/// What a call of a core module would cost at least: typed, metered as a gate meters, and without work. The module has a memory and
+/// gives its argument back.
+fn core_call(criterion: &mut Criterion) {
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\
+        \x01\x06\x01\x60\x01\x7e\x01\x7e\
+        \x03\x02\x01\x00\
+        \x05\x03\x01\x00\x01\
+        \x07\x05\x01\x01f\x00\x00\
+        \x0a\x06\x01\x04\x00\x20\x00\x0b";
+    let mut config = wasmtime::Config::new();
+    config.epoch_interruption(true);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    let module = wasmtime::Module::from_binary(&engine, MODULE).unwrap();
+    let mut store = wasmtime::Store::new(&engine, ());
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+    let call = instance.get_typed_func::<u64, u64>(&mut store, "f").unwrap();
+    let lock = std::sync::Mutex::new(store);
+    criterion.bench_function("core module call without work", |bencher| {
+        bencher.iter(|| {
+            let mut store = lock.lock().unwrap();
+            store.set_epoch_deadline(1);
+            call.call(&mut *store, black_box(7)).unwrap()
+        });
+    });
 }
 
 fn admit(criterion: &mut Criterion) {

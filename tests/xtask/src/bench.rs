@@ -73,7 +73,10 @@ fn run_host(layout: &Layout) -> Result<String> {
     let bench = ["bench", "-p", "tidegate-conformance", "--bench", "host", "--profile", "release"];
     let mut cargo = run::cargo();
     run::run(cargo.current_dir(layout.root()).env("TIDEGATE_COMPONENT", layout.component()).args(bench))?;
-    Ok(String::new())
+    let memory = ["test", "-q", "--release", "-p", "tidegate-conformance", "--test", "gate", "memory"];
+    let mut cargo = run::cargo();
+    cargo.current_dir(layout.root()).env("TIDEGATE_COMPONENT", layout.component());
+    run::capture(cargo.args(memory).args(["--", "--nocapture"]))
 }
 
 fn measure(layout: &Layout, row: &'static Row, memory: &str) -> Result<Measured> {

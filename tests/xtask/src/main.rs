@@ -40,7 +40,7 @@ enum Command {
     },
     /// Find or install Envoy and print the path of its binary
     Envoy,
-    /// Four customers against a real Envoy, plugin and forecaster, in your terminal
+    /// Four customers against a real Envoy (or a gateway), plugin and forecaster, in your terminal
     #[command(disable_help_flag = true)]
     Demo {
         #[command(flatten)]
@@ -52,7 +52,7 @@ enum Command {
         #[command(flatten)]
         passed: Passed,
     },
-    /// Measure a suite (core, forecast) against its budgets, with peers in the same run
+    /// Measure a suite (core, forecast, host) against its budgets, with peers in the same run
     Bench {
         /// The suite
         #[arg(default_value = "core")]
@@ -68,7 +68,7 @@ enum Command {
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
-    /// Property tests, fuzzing and conformance tests, run long
+    /// Property tests, fuzzing, conformance tests and threads at a gate, run long
     Soak,
     /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,

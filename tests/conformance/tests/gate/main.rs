@@ -9,5 +9,7 @@
 )]
 
 mod held;
+mod link;
+mod memory;
 mod shards;
 mod world;

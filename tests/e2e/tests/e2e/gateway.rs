@@ -34,6 +34,33 @@ async fn start(upstream: SocketAddr, sync: SocketAddr, folder: &Path) -> Result<
     Gateway::start_with(&Binaries::find_gateway()?, &yaml, listen, admin, folder).await
 }
 
+/// What its README tells to type into a shell, with this gateway's ports.
+async fn told_lines_work(gateway: &Gateway) -> Result<()> {
+    let readme = example_of("custom-gateway", "README.md")?;
+    for config in ["examples/envoy/tidegate.yaml", "examples/custom-gateway/gateway.yaml"] {
+        assert!(readme.contains(config), "{config} is what this test runs");
+    }
+    let curls: Vec<&str> = readme.lines().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(curls.len(), 2, "{curls:?}");
+    let mut said = String::new();
+    for line in curls {
+        let line = line
+            .replace("127.0.0.1:8000", &gateway.listen().to_string())
+            .replace("127.0.0.1:8001", &gateway.admin().to_string());
+        let output = tokio::process::Command::new("sh").args(["-c", &line]).output().await?;
+        if output.status.code() == Some(127) {
+            eprintln!("skipped: there is no curl");
+            return Ok(());
+        }
+        assert!(output.status.success(), "{line}: {output:?}");
+        said += &String::from_utf8_lossy(&output.stdout);
+    }
+    for part in ["HTTP/1.1 200", "x-tidegate-tier: gold", "tidegate_decisions_total{"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_gateway_of_ones_own_obeys_the_plan_and_reports_to_the_last_request() -> Result<()> {
     let _turn = world::turn().await?;
@@ -51,6 +78,8 @@ async fn a_gateway_of_ones_own_obeys_the_plan_and_reports_to_the_last_request() 
     let gold = ["decision=\"opportunistic\"", "tier=\"gold\"", "mode=\"enforce\""];
     let metrics = gateway.metrics().await?;
     assert!(metrics.decided(&gold) > 0, "{metrics:?}");
+
+    told_lines_work(&gateway).await?;
 
     // Without the forecaster the plan goes on; with it back, so does the stream.
     forecaster.kill()?;

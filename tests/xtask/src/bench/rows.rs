@@ -64,11 +64,13 @@ const HOST_GOVERNOR_HOT: Option<&str> = Some("host governor/1000 hot keys");
 const HOST_GOVERNOR_RANDOM: Option<&str> = Some("host governor/1000000 random keys");
 
 const CALL: Option<&str> = Some("gate call without work");
+const CORE_CALL: Option<&str> = Some("core module call without work");
 
 /// The suite `host`.
 pub(crate) const HOST: &[Row] = &[
     ns("gate, single, 1,000 hot keys; native core", "gate decide/1000 hot keys", 200.0, NATIVE_HOT),
     ns("gate, single, 1,000 hot keys; a call without work", "gate decide/1000 hot keys", 200.0, CALL),
+    ns("a call without work; the same of a core module", "gate call without work", 200.0, CORE_CALL),
     ns("gate, single, 1,000 hot keys; governor", "gate decide/1000 hot keys", 200.0, HOST_GOVERNOR_HOT),
     ns("gate, batch of 64, 1,000 hot keys; native core", "gate batch of 64/1000 hot keys", 60.0, NATIVE_HOT),
     ns("gate, single, 1 M random keys; native core", "gate decide/1000000 random keys", 500.0, NATIVE_RANDOM),
@@ -98,4 +100,20 @@ pub(crate) const HOST: &[Row] = &[
         peer: None,
     },
     ms("apply a first table of 100,000 keys", "gate table/100000 keys, first table", 200.0),
+    Row {
+        what: "linear memory of an empty shard",
+        source: Source::Memory("KiB for an empty shard"),
+        unit: "KiB",
+        per_ns: 1.0,
+        budget: 4_096.0,
+        peer: None,
+    },
+    Row {
+        what: "linear memory a key, the table on its way included",
+        source: Source::Memory("bytes a key"),
+        unit: "B",
+        per_ns: 1.0,
+        budget: 384.0,
+        peer: None,
+    },
 ];
