@@ -4,6 +4,8 @@
 
 use alloc::vec::Vec;
 
+use crate::llm::{Prompt, Usage};
+
 /// Attributes of one HTTP message.
 pub trait Attributes {
     /// The first value of a header, by lower-case name. `:path`, `:method` and `:authority` are names too.
@@ -15,9 +17,48 @@ pub trait Attributes {
         None
     }
 
+    /// What a request's body says of its size, where the shell reads bodies.
+    fn prompt(&self) -> Option<Prompt> {
+        None
+    }
+
+    /// What a response's body says was used, where the shell reads bodies.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
     /// The path without its query.
     fn path(&self) -> Option<&[u8]> {
         self.header(":path").and_then(|path| path.split(|byte| *byte == b'?').next())
+    }
+}
+
+/// A message whose body has been read too.
+#[derive(Clone, Copy, Debug)]
+pub struct WithBody<'a, A: ?Sized> {
+    /// Headers and properties.
+    pub head: &'a A,
+    /// Of a request.
+    pub prompt: Option<Prompt>,
+    /// Of a response.
+    pub usage: Option<Usage>,
+}
+
+impl<A: Attributes + ?Sized> Attributes for WithBody<'_, A> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.header(name)
+    }
+
+    fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
+        self.head.property(names)
+    }
+
+    fn prompt(&self) -> Option<Prompt> {
+        self.prompt
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage
     }
 }
 

@@ -11,7 +11,8 @@ use json::{Node, Reader};
 
 use crate::{
     allocator::{ResourceSetup, SafeBudget, Setup},
-    rules::{ClassRule, CostRule, KeyPart, Rule},
+    attributes::Attributes,
+    rules::{ClassRule, CostRule, KeyPart, Rule, number},
     table::MAX_RESOURCES,
     units::MicroRate,
 };
@@ -49,6 +50,26 @@ pub struct ResourceRule {
     pub settle_header: Option<String>,
     /// The budget without a valid table: tokens per second and burst in tokens.
     pub safe: Option<(MicroRate, u64)>,
+}
+
+impl ResourceRule {
+    /// Whether costs are estimates until the response tells better.
+    #[must_use]
+    pub const fn is_estimated(&self) -> bool {
+        self.settle_header.is_some() || self.reads_bodies()
+    }
+
+    const fn reads_bodies(&self) -> bool {
+        matches!(self.cost, CostRule::Llm(_))
+    }
+
+    /// The actual cost of a request, as its response tells it.
+    pub fn actual<A: Attributes + ?Sized>(&self, response: &A) -> Option<u64> {
+        match &self.cost {
+            CostRule::Llm(rule) => response.usage().map(|usage| rule.cost(&usage)),
+            _ => number(response.header(self.settle_header.as_deref()?)?),
+        }
+    }
 }
 
 /// Where the forecaster is.
@@ -112,11 +133,29 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a configuration; no bytes at all are the default one.
+    /// Reads a configuration for a shell that reads no bodies; no bytes at all are the default one.
     ///
     /// # Errors
     /// Every problem found, in the order of their lines.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
+        Self::parse_for(bytes, false)
+    }
+
+    /// Reads a configuration for a shell that reads bodies where it has to; no bytes at all are the default one.
+    ///
+    /// # Errors
+    /// Every problem found, in the order of their lines.
+    pub fn parse_with_bodies(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
+        Self::parse_for(bytes, true)
+    }
+
+    /// Whether bodies have to be read at all.
+    #[must_use]
+    pub fn reads_bodies(&self) -> bool {
+        self.resources.iter().any(ResourceRule::reads_bodies)
+    }
+
+    fn parse_for(bytes: &[u8], reads_bodies: bool) -> Result<Self, Vec<Problem>> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
@@ -129,7 +168,7 @@ impl Config {
                  (a google.protobuf.Struct reaches the plugin as protobuf bytes)",
             )]);
         };
-        let mut reader = Reader::new(text);
+        let mut reader = Reader::new(text, reads_bodies);
         let config = reader.root().map(|root| read(&mut reader, &root));
         reader.finish(config)
     }
@@ -235,6 +274,12 @@ fn resource<'t>(reader: &mut Reader<'t>, name: String, node: &Node<'t>) -> Optio
     {
         settle_header = settle.required(reader, "response_header").and_then(|node| reader.header(&node));
         settle.finish(reader);
+        if matches!(cost, CostRule::Llm(_)) {
+            reader.problem(
+                &node,
+                "a cost by `llm` is settled by the usage in the response's body; leave this out",
+            );
+        }
     }
     let capacity = object.take("safe_capacity_per_s");
     let burst = object.take("safe_burst");

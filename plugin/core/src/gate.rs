@@ -12,7 +12,7 @@ use crate::{
     config::{Config, FailMode, Mode},
     outcome::{self, Response},
     report::Report,
-    rules,
+    rules::{self, CostRule},
     units::Timestamp,
 };
 
@@ -159,6 +159,19 @@ impl Gate {
         &mut self.allocator
     }
 
+    /// Whether a request's cost depends on its body, which then has to be read before it is decided.
+    pub fn wants_body<A: Attributes + ?Sized>(&self, attributes: &A) -> bool {
+        if !self.config.reads_bodies() {
+            return false;
+        }
+        let Some(rule) = self.config.rules.iter().find(|rule| rule.matcher.matches(attributes)) else {
+            return true;
+        };
+        let costs = rule.costs.iter().zip(&self.config.resources);
+        let mut own = costs.filter(|(special, _)| special.is_none());
+        !rule.skip && own.any(|(_, resource)| matches!(resource.cost, CostRule::Llm(_)))
+    }
+
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
         let matching = self.config.rules.iter().position(|rule| rule.matcher.matches(attributes));
@@ -175,7 +188,7 @@ impl Gate {
         for (index, resource) in (0..).zip(&self.config.resources) {
             let special = rule.and_then(|rule| rule.costs.get(usize::from(index))?.as_ref());
             let cost = special.unwrap_or(&resource.cost).cost(attributes);
-            self.demands.push(Demand { resource: index, cost, estimated: resource.settle_header.is_some() });
+            self.demands.push(Demand { resource: index, cost, estimated: resource.is_estimated() });
         }
         let class = rule.and_then(|rule| rule.class.as_ref()).or(self.config.class.as_ref());
         let class = class.map_or(Class::Standard, |class| class.class(attributes));
@@ -261,14 +274,11 @@ impl Gate {
         Verdict { response, ..Verdict::passed(label, refusal.tier, None) }
     }
 
-    /// Settles an admitted request by its response. Without the header the estimate stands.
+    /// Settles an admitted request by its response. What that does not tell stays as it was estimated.
     pub fn settle<A: Attributes + ?Sized>(&mut self, receipt: Receipt, response: &A, now: Timestamp) {
         let actual: Vec<(u8, u64)> = (0..)
             .zip(&self.config.resources)
-            .filter_map(|(resource, rule)| {
-                let value = response.header(rule.settle_header.as_deref()?)?;
-                Some((resource, rules::number(value)?))
-            })
+            .filter_map(|(resource, rule)| Some((resource, rule.actual(response)?)))
             .collect();
         self.allocator.settle(receipt, &actual, now);
     }

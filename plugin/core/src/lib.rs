@@ -18,6 +18,7 @@ mod clock;
 pub mod config;
 pub mod gate;
 pub mod lease;
+pub mod llm;
 pub mod outcome;
 pub mod plan;
 pub mod report;

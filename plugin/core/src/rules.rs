@@ -12,6 +12,7 @@ mod key;
 mod matcher;
 mod template;
 
+pub(crate) use cost::MAX_COST;
 pub use cost::{CostRule, number};
 pub use key::{ANONYMOUS, KeyPart, write_key};
 pub use matcher::{HeaderMatch, Matcher};

@@ -101,12 +101,14 @@ impl<'t> Object<'t> {
 #[derive(Debug)]
 pub(super) struct Reader<'t> {
     text: &'t str,
+    /// Whether the shell reads bodies.
+    pub(super) reads_bodies: bool,
     problems: Vec<Problem>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new() }
+    pub(super) const fn new(text: &'t str, reads_bodies: bool) -> Self {
+        Self { text, reads_bodies, problems: Vec::new() }
     }
 
     /// The whole text as one value; `None` when it is not JSON.

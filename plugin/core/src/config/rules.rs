@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     allocator::Class,
+    llm::LlmRule,
     rules::{ClassRule, CostRule, HeaderMatch, KeyPart, Matcher, Rule, Template},
 };
 
@@ -87,7 +88,9 @@ pub(super) fn cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<CostR
         return reader.whole(node, 0).map(CostRule::Constant);
     }
     let mut object: Object<'_> = reader.object(node)?;
-    let rule = if let Some(bytes) = object.take("body_bytes_per_token") {
+    let rule = if let Some(llm) = object.take("llm") {
+        llm_cost(reader, &llm).map(CostRule::Llm)
+    } else if let Some(bytes) = object.take("body_bytes_per_token") {
         let bytes_per_token = reader.whole(&bytes, 1);
         let plus = object.take("plus").map_or(Some(0), |node| reader.whole(&node, 0));
         bytes_per_token.zip(plus).map(|(bytes_per_token, plus)| CostRule::BodySize { bytes_per_token, plus })
@@ -98,6 +101,30 @@ pub(super) fn cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<CostR
     };
     object.finish(reader);
     rule
+}
+
+fn llm_cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<LlmRule> {
+    if !reader.reads_bodies {
+        reader.problem(
+            node,
+            "needs bodies, which are not read here: load tidegate-llm.wasm instead of tidegate.wasm",
+        );
+    }
+    let mut object: Object<'_> = reader.object(node)?;
+    let mut whole = |reader: &mut Reader<'t>, name, least, default| {
+        object.take(name).map_or(Some(default), |node| reader.whole(&node, least))
+    };
+    let bytes_per_token = whole(reader, "bytes_per_token", 1, 4);
+    let default_output = whole(reader, "default_output", 0, 1_024);
+    let input_weight = whole(reader, "input_weight", 0, 1);
+    let output_weight = whole(reader, "output_weight", 0, 1);
+    object.finish(reader);
+    Some(LlmRule {
+        bytes_per_token: bytes_per_token?,
+        default_output: default_output?,
+        input_weight: input_weight?,
+        output_weight: output_weight?,
+    })
 }
 
 /// The rules; `resources` are the names of those that they may give a cost.
@@ -132,8 +159,15 @@ fn rule<'t>(reader: &mut Reader<'t>, node: &Node<'t>, resources: &[&str]) -> Opt
         for (name, node) in object.into_members() {
             match resources.iter().position(|resource| *resource == name) {
                 Some(index) => {
+                    let cost = cost(reader, &node);
+                    if matches!(cost, Some(CostRule::Llm(_))) {
+                        reader.problem(
+                            &node,
+                            "give the resource itself the cost by `llm`; a rule may replace it",
+                        );
+                    }
                     if let Some(slot) = costs.get_mut(index) {
-                        *slot = cost(reader, &node);
+                        *slot = cost;
                     }
                 }
                 None => reader

@@ -153,3 +153,36 @@ fn mistakes_in_rules_are_told_together() {
         assert!(found, "{line} {part}: {told:#?}");
     }
 }
+
+#[test]
+fn a_cost_by_llm_is_for_shells_that_read_bodies() {
+    let text = r#"{ "resources": { "llm_tokens": { "cost": { "llm": { "output_weight": 3 } } } } }"#;
+    let config = Config::parse_with_bodies(text.as_bytes()).unwrap();
+    let rule =
+        crate::llm::LlmRule { bytes_per_token: 4, default_output: 1_024, input_weight: 1, output_weight: 3 };
+    assert_eq!(config.resources[0].cost, CostRule::Llm(rule));
+    assert!(config.reads_bodies() && config.resources[0].is_estimated());
+    let problems = Config::parse(text.as_bytes()).unwrap_err();
+    assert!(problems[0].to_string().contains("load tidegate-llm.wasm"), "{problems:?}");
+}
+
+#[test]
+fn what_does_not_go_with_llm_is_said() {
+    let text = r#"{
+  "resources": { "llm_tokens": {
+    "cost": { "llm": { "bytes_per_token": 0, "tokens": 1 } },
+    "settle": { "response_header": "x-total-tokens" } } },
+  "rules": [{ "name": "a", "match": {}, "costs": { "llm_tokens": { "llm": {} } } }]
+}"#;
+    let problems = Config::parse_with_bodies(text.as_bytes()).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "line 3, resources.llm_tokens.cost.llm.bytes_per_token: must be a whole number from 1",
+        "line 3, resources.llm_tokens.cost.llm.tokens: no such key",
+        "line 5, rules[0].costs.llm_tokens: give the resource itself",
+    ];
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.contains(expected), "{told}");
+    }
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+}

@@ -198,3 +198,37 @@ fn shadow_mode_holds_nobody_back() {
     assert_eq!(verdicts[4].label, Label::Waiting);
     assert!(verdicts.iter().all(|verdict| verdict.ticket.is_none() && verdict.response.is_none()));
 }
+
+#[test]
+fn usage_in_the_body_settles_what_the_prompt_was_estimated_to_cost() {
+    use crate::attributes::WithBody;
+    use crate::llm::{Prompt, Usage};
+
+    let text = r#"{"mode": "enforce", "key": [{"header": "x-customer"}],
+        "resources": {"llm_tokens": {"cost": {"llm": {}}, "safe_capacity_per_s": 1, "safe_burst": 1000}},
+        "rules": [{"name": "models", "match": {"path_prefix": "/models"}, "skip": true},
+                  {"name": "flat", "match": {"path_prefix": "/flat"}, "costs": {"llm_tokens": 5}}]}"#;
+    let mut gate = Gate::new(Config::parse_with_bodies(text.as_bytes()).unwrap(), now());
+    let head = request("acme");
+    let wants = |path: &str| {
+        let head: Vec<(String, Vec<u8>)> = alloc::vec![(":path".to_string(), path.as_bytes().to_vec())];
+        gate.wants_body(head.as_slice())
+    };
+    assert_eq!(["/v1/chat", "/models", "/flat"].map(wants), [true, false, false]);
+    let prompt = Some(Prompt { bytes: 400, max_output: Some(700) });
+    let asked = WithBody { head: head.as_slice(), prompt, usage: None };
+    let verdict = gate.admit(&asked, false, now());
+    assert_eq!(verdict.label, Label::Opportunistic);
+    assert_eq!(gate.admit(&asked, false, now()).label, Label::RefusedPool, "800 of 1000 are taken");
+    let usage = Some(Usage { input: 90, output: 60 });
+    let told = WithBody { head: head.as_slice(), prompt: None, usage };
+    gate.settle(verdict.receipt.unwrap(), &told, now());
+    let second = gate.admit(&asked, false, now());
+    assert_eq!(second.label, Label::Opportunistic, "150 were used");
+    gate.settle(second.receipt.unwrap(), head.as_slice(), now());
+    assert_eq!(
+        gate.admit(&asked, false, now()).label,
+        Label::RefusedPool,
+        "without usage the estimate stands"
+    );
+}

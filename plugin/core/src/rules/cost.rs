@@ -2,10 +2,13 @@
 
 use alloc::string::String;
 
-use crate::attributes::Attributes;
+use crate::{
+    attributes::Attributes,
+    llm::{LlmRule, Prompt},
+};
 
 /// Largest cost a rule yields, in tokens.
-const MAX_COST: u64 = 1 << 40;
+pub(crate) const MAX_COST: u64 = 1 << 40;
 
 /// What a request costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,9 @@ pub enum CostRule {
         /// Tokens beside those.
         plus: u64,
     },
+    /// An estimate by the prompt and by how much may be generated, settled by the usage that the response tells. Where the
+    /// body is not read, by its `content-length`.
+    Llm(LlmRule),
 }
 
 impl CostRule {
@@ -37,6 +43,11 @@ impl CostRule {
             Self::BodySize { bytes_per_token, plus } => {
                 let bytes = attributes.header("content-length").and_then(number).unwrap_or(0);
                 bytes.div_ceil((*bytes_per_token).max(1)).saturating_add(*plus).min(MAX_COST)
+            }
+            Self::Llm(rule) => {
+                let length = || attributes.header("content-length").and_then(number).unwrap_or(0);
+                let prompt = attributes.prompt();
+                rule.estimate(&prompt.unwrap_or_else(|| Prompt { bytes: length(), max_output: None }))
             }
         }
     }
@@ -76,6 +87,16 @@ mod tests {
         }
         assert_eq!(rule.cost(headers(&[]).as_slice()), 7);
         assert_eq!(number(&[0xff, 0xfe]), None);
+    }
+
+    #[test]
+    fn a_prompt_costs_what_it_says_and_by_its_length_where_nobody_has_read_it() {
+        let llm = LlmRule { bytes_per_token: 4, default_output: 500, input_weight: 1, output_weight: 1 };
+        let (rule, head) = (CostRule::Llm(llm), headers(&[("content-length", "400")]));
+        assert_eq!(rule.cost(head.as_slice()), 100 + 500);
+        let prompt = Some(Prompt { bytes: 800, max_output: Some(20) });
+        let read = crate::attributes::WithBody { head: head.as_slice(), prompt, usage: None };
+        assert_eq!(rule.cost(&read), 200 + 20);
     }
 
     #[test]
