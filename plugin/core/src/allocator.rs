@@ -234,6 +234,31 @@ impl Allocator {
         }
     }
 
+    /// How full the emptiest pool is, as a part of its whole budget, rounded down; `None` when it has less than one token. An
+    /// allocator that takes this one's place, and has a table applied with such a share before it has its own, mints nothing.
+    pub fn fullness(&mut self, now: Timestamp) -> Option<Share> {
+        self.begin(now, u32::MAX);
+        let part = |resource: &ResourceState| {
+            let (level, burst) = (resource.budget.pool(), resource.budget.burst());
+            let has_token = level >= Amount::from_tokens(1);
+            let part = || Some(Share::new(u64::try_from(level.0).ok()?, u64::try_from(burst.0).ok()?));
+            has_token.then(part).flatten()
+        };
+        let mut emptiest = Share::WHOLE;
+        for resource in self.resources.iter().filter(|resource| !resource.budget.is_held()) {
+            emptiest = emptiest.min(part(resource)?);
+        }
+        Some(emptiest)
+    }
+
+    /// Empties every pool: somebody else has given what was in it. What is held stays: nothing would ever bring it back.
+    pub fn drain_pools(&mut self, now: Timestamp) {
+        self.begin(now, u32::MAX);
+        for resource in self.resources.iter_mut().filter(|resource| !resource.budget.is_held()) {
+            resource.budget.drain_pool();
+        }
+    }
+
     /// What this worker has of every budget.
     #[must_use]
     pub const fn share(&self) -> Share {
@@ -302,6 +327,11 @@ impl Allocator {
     #[must_use]
     pub fn tier_name(&self, tier: u8) -> &str {
         self.policy.tiers.get(usize::from(tier)).map_or("default", |tier| &tier.name)
+    }
+
+    /// Names of the tiers, in the order of their indices; none before the first table.
+    pub fn tier_names(&self) -> impl Iterator<Item = &str> {
+        self.policy.tiers.iter().map(|tier| tier.name.as_str())
     }
 
     /// Name of the resource with this index.

@@ -66,6 +66,12 @@ pub fn refused(refusal: &Refusal, allocator: &Allocator) -> Response {
     render(&Problem { r#type, title, status, detail: what, tier, reason, resource, retry_after_s })
 }
 
+/// What every response tells of its request's decision, where the configuration wants it: header names and values.
+#[must_use]
+pub const fn told<'a>(label: &'a str, tier: &'a str) -> [(&'static str, &'a str); 2] {
+    [("x-tidegate-decision", label), ("x-tidegate-tier", tier)]
+}
+
 /// The answer when there is no valid table and the fail mode is closed.
 #[must_use]
 pub fn no_table(tier: &str) -> Response {

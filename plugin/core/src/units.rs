@@ -194,6 +194,12 @@ impl Share {
         Self(u32::try_from(units).unwrap_or(u32::MAX).clamp(1, Self::WHOLE.0))
     }
 
+    /// The part in 65536ths.
+    #[must_use]
+    pub const fn units(self) -> u32 {
+        self.0
+    }
+
     /// This part of `amount`, rounded down.
     #[must_use]
     pub fn of(self, amount: u64) -> u64 {

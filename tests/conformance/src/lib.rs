@@ -30,4 +30,4 @@ pub use outcome::{Outcome, Payer, Shortage, Stretch};
 pub use player::Player;
 pub use recent::Recent;
 pub use text::Bytes;
-pub use transcript::{Answer, Question, Recipe, answer, play};
+pub use transcript::{Answer, Question, Recipe, answer, play, play_with};

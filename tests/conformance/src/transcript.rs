@@ -98,6 +98,11 @@ pub fn answer(question: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn play(question: &Question) -> Answer {
     let mut player = Player::new();
+    play_with(question, |event| player.play(event))
+}
+
+/// Plays a script to `player`, which makes events happen to an allocator of its own.
+pub fn play_with(question: &Question, mut player: impl FnMut(&Event) -> Outcome) -> Answer {
     let mut answer = Answer {
         events: 0,
         decisions: 0,
@@ -108,7 +113,7 @@ pub fn play(question: &Question) -> Answer {
     };
     let (mut script, mut outcomes) = (Sha256::new(), Sha256::new());
     for event in Script::of(&question.recipe) {
-        let outcome = player.play(&event);
+        let outcome = player(&event);
         script.update(bytes(&event));
         outcomes.update(bytes(&outcome));
         if (question.from..question.to).contains(&answer.events) {

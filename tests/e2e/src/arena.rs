@@ -1,4 +1,5 @@
 //! Several limiters side by side: one Envoy and one upstream, a listener per limiter, a forecaster where it needs one.
+//! Instead of a listener a limiter may have a gateway of its own.
 
 use std::{
     net::SocketAddr,
@@ -6,16 +7,18 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
-use serde_json::Value;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use crate::{
     binaries::Binaries,
     envoy::{Envoy, EnvoyConfig, Limiter, Listener, LocalLimit, Plugin},
     folder,
     forecaster::{Forecaster, ForecasterConfig},
+    gateway::{Gateway, GatewayConfig},
     load::Client,
     ports,
+    rig::TABLE_EPOCH,
     upstream::Upstream,
 };
 
@@ -33,20 +36,40 @@ pub struct ArmPlan {
 pub enum ArmKind {
     /// Envoy's own filter.
     Local(LocalLimit),
-    /// The plugin, with a forecaster of its own.
+    /// The plugin or the component, with a forecaster of its own.
     Tidegate {
         /// The plugin's configuration; its forecaster's cluster has the arm's name.
         plugin: Value,
         /// The forecaster's configuration.
         forecaster: Box<ForecasterConfig>,
+        /// What carries the requests.
+        proxy: Proxy,
     },
+}
+
+/// What carries the requests of an arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// Envoy, with the plugin in it.
+    Envoy,
+    /// The gateway of `examples/custom-gateway`, with the component in it.
+    Gateway,
+}
+
+/// What a proxy has counted of an arm.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// Requests that came.
+    pub requests: u64,
+    /// Requests that it passed on.
+    pub admitted: u64,
 }
 
 /// Everything running; ends with its value, Envoy first.
 #[derive(Debug)]
 pub struct Arena {
-    /// Envoy.
-    pub envoy: Envoy,
+    /// Envoy, where an arm needs it.
+    pub envoy: Option<Envoy>,
     /// The arms, in the order of their plans.
     pub arms: Vec<Arm>,
     /// The upstream.
@@ -65,6 +88,8 @@ pub struct Arm {
     pub client: Client,
     /// Its forecaster, where it has one.
     pub forecaster: Option<Forecaster>,
+    /// Its gateway, where it has one.
+    pub gateway: Option<Gateway>,
 }
 
 impl Arena {
@@ -73,28 +98,55 @@ impl Arena {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start(folder: &str, plans: &[ArmPlan]) -> Result<Self> {
-        let binaries = Binaries::find()?;
         let folder = folder::fresh(folder)?;
         let upstream = Upstream::start(Duration::ZERO).await?;
         let (mut arms, mut listeners) = (Vec::new(), Vec::new());
         for plan in plans {
             let listen = ports::free()?;
-            arms.push(Arm {
-                name: plan.name,
-                listen,
-                client: Client::new(listen),
-                forecaster: plan.forecaster(&binaries, &folder).await?,
-            });
-            listeners.push(Listener {
-                name: plan.name.into(),
-                listen,
-                limiter: plan.limiter(&binaries.plugin),
-                access_log: Some(format!("access-{}.log", plan.name)),
-            });
+            let forecaster = plan.forecaster(&folder).await?;
+            let mut gateway = None;
+            match plan.limiter()? {
+                Some(limiter) => {
+                    let access_log = Some(format!("access-{}.log", plan.name));
+                    listeners.push(Listener { name: plan.name.into(), listen, limiter, access_log });
+                }
+                None => gateway = Some(plan.gateway(listen, upstream.address(), &folder).await?),
+            }
+            arms.push(Arm { name: plan.name, listen, client: Client::new(listen), forecaster, gateway });
         }
-        let config = EnvoyConfig { admin: ports::free()?, upstream: upstream.address(), listeners };
-        let envoy = Envoy::start(&binaries.envoy, &config, &folder).await?;
+        let envoy = if listeners.is_empty() {
+            None
+        } else {
+            let config = EnvoyConfig { admin: ports::free()?, upstream: upstream.address(), listeners };
+            Some(Envoy::start(&Binaries::find_envoy()?, &config, &folder).await?)
+        };
         Ok(Self { envoy, arms, upstream, folder })
+    }
+
+    /// What the proxy of an arm has counted.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn counted(&self, arm: &Arm) -> Result<Counted> {
+        if let Some(gateway) = &arm.gateway {
+            let metrics = gateway.metrics().await?;
+            return Ok(Counted { requests: metrics.requests(), admitted: metrics.admitted() });
+        }
+        let stats = self.envoy.as_ref().context("no Envoy")?.stats().await?;
+        let admitted = stats.responses_of(arm.name, "2xx");
+        Ok(Counted { requests: stats.requests_to(arm.name), admitted })
+    }
+
+    /// The epoch of the table in force in an arm; Envoy does not tell its arms apart.
+    ///
+    /// # Errors
+    /// When its proxy cannot be asked.
+    pub async fn table_epoch(&self, arm: &Arm) -> Result<u64> {
+        match (&arm.gateway, &self.envoy) {
+            (Some(gateway), _) => Ok(gateway.metrics().await?.sum(TABLE_EPOCH, &[])),
+            (None, Some(envoy)) => Ok(envoy.stats().await?.plugin(TABLE_EPOCH)),
+            (None, None) => Ok(0),
+        }
     }
 
     /// Where configurations, logs and databases are.
@@ -106,32 +158,57 @@ impl Arena {
     /// # Errors
     /// Says which process has ended, and how.
     pub fn check(&mut self) -> Result<()> {
-        self.envoy.process().check()?;
-        self.arms
-            .iter_mut()
-            .filter_map(|arm| arm.forecaster.as_mut())
-            .try_for_each(|forecaster| forecaster.process().check())
+        if let Some(envoy) = &mut self.envoy {
+            envoy.process().check()?;
+        }
+        for arm in &mut self.arms {
+            if let Some(forecaster) = &mut arm.forecaster {
+                forecaster.process().check()?;
+            }
+            if let Some(gateway) = &mut arm.gateway {
+                gateway.process().check()?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl ArmPlan {
-    async fn forecaster(&self, binaries: &Binaries, folder: &Path) -> Result<Option<Forecaster>> {
+    async fn forecaster(&self, folder: &Path) -> Result<Option<Forecaster>> {
         let ArmKind::Tidegate { forecaster, .. } = &self.kind else { return Ok(None) };
         let folder = folder::within(folder, self.name)?;
-        Forecaster::start(&binaries.forecaster, forecaster, &folder).await.map(Some)
+        Forecaster::start(&Binaries::find_forecaster()?, forecaster, &folder).await.map(Some)
     }
 
-    fn limiter(&self, module: &Path) -> Limiter {
-        match &self.kind {
-            ArmKind::Local(limit) => Limiter::Local(limit.clone()),
-            ArmKind::Tidegate { plugin, forecaster } => Limiter::Tidegate(Plugin {
-                name: self.name.into(),
-                module: module.to_path_buf(),
-                configuration: plugin.clone(),
-                cluster: self.name.into(),
-                forecaster: forecaster.listen,
-                sees_bodies: false,
-            }),
+    /// The limiter of its listener in Envoy, where it has one.
+    fn limiter(&self) -> Result<Option<Limiter>> {
+        Ok(match &self.kind {
+            ArmKind::Local(limit) => Some(Limiter::Local(limit.clone())),
+            ArmKind::Tidegate { plugin, forecaster, proxy: Proxy::Envoy } => {
+                Some(Limiter::Tidegate(Plugin {
+                    name: self.name.into(),
+                    module: Binaries::find_plugin()?,
+                    configuration: plugin.clone(),
+                    cluster: self.name.into(),
+                    forecaster: forecaster.listen,
+                    sees_bodies: false,
+                }))
+            }
+            ArmKind::Tidegate { proxy: Proxy::Gateway, .. } => None,
+        })
+    }
+
+    async fn gateway(&self, listen: SocketAddr, upstream: SocketAddr, folder: &Path) -> Result<Gateway> {
+        let ArmKind::Tidegate { plugin, forecaster, .. } = &self.kind else {
+            bail!("{} is a limiter of Envoy's own", self.name)
+        };
+        let mut admission = plugin.clone();
+        // To a gateway the cluster is an address.
+        if let Some(cluster) = admission.pointer_mut("/forecaster/cluster") {
+            *cluster = json!(format!("http://{}", forecaster.listen));
         }
+        let (admin, component) = (ports::free()?, Binaries::find_component()?);
+        let config = GatewayConfig { listen, admin, upstream, component, admission };
+        Gateway::start(&Binaries::find_gateway()?, &config, &folder::within(folder, self.name)?).await
     }
 }

@@ -23,10 +23,16 @@ impl Binaries {
     /// # Errors
     /// Names what is missing and the command that provides it.
     pub fn find() -> Result<Self> {
-        let target = folder::target()?;
-        let plugin = locate("TIDEGATE_WASM", &[target.join("wasm/tidegate.wasm")])?;
-        let forecaster = locate("TIDEGATE_FORECASTER", &[target.join("debug/tidegate")])?;
-        Ok(Self { envoy: Self::find_envoy()?, plugin, forecaster })
+        let plugin = Self::find_plugin()?;
+        Ok(Self { envoy: Self::find_envoy()?, plugin, forecaster: Self::find_forecaster()? })
+    }
+
+    /// Finds the plugin alone.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_plugin() -> Result<PathBuf> {
+        locate("TIDEGATE_WASM", &[folder::target()?.join("wasm/tidegate.wasm")])
     }
 
     /// Finds the plugin whose VM a request with the header `x-tidegate-crash` ends.
@@ -53,6 +59,30 @@ impl Binaries {
     pub fn find_conformance_guest() -> Result<PathBuf> {
         let place = folder::target()?.join("wasm/tidegate-conformance.wasm");
         locate("TIDEGATE_WASM_CONFORMANCE", &[place])
+    }
+
+    /// Finds the component that gateways embed.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_component() -> Result<PathBuf> {
+        locate("TIDEGATE_COMPONENT", &[folder::target()?.join("wasm/tidegate.component.wasm")])
+    }
+
+    /// Finds the gateway of `examples/custom-gateway`.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_gateway() -> Result<PathBuf> {
+        locate("TIDEGATE_GATEWAY", &[folder::target()?.join("debug/custom-gateway")])
+    }
+
+    /// Finds the forecaster alone.
+    ///
+    /// # Errors
+    /// Names the command that provides it.
+    pub fn find_forecaster() -> Result<PathBuf> {
+        locate("TIDEGATE_FORECASTER", &[folder::target()?.join("debug/tidegate")])
     }
 
     /// Finds Envoy alone.

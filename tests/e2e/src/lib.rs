@@ -10,6 +10,7 @@ pub mod binaries;
 pub mod envoy;
 pub mod folder;
 pub mod forecaster;
+pub mod gateway;
 pub mod hindsight;
 pub mod http;
 pub mod load;

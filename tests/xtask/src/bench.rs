@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measures, sets each figure beside its budget and its peer of the same run, and writes
+//! `cargo xtask bench SUITE`: measures, sets each figure beside its budget and its peer of the same run, and writes
 //! JSON rows to `target/bench/`.
 
 mod forecast;
@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{layout::Layout, run};
-use rows::{CORE, Row, Source};
+use rows::{CORE, HOST, Row, Source};
+
+use crate::setup::wasm;
 
 /// What was measured for one row.
 struct Measured {
@@ -29,38 +31,52 @@ impl Measured {
 /// differ, and so do ratios to the peer.
 pub(crate) fn bench(layout: &Layout, suite: &str, only: &[String]) -> Result<()> {
     match suite {
-        "core" => core(layout),
+        "core" => table(layout, suite, CORE, &run_core(layout)?, "the peer is governor's keyed limiter"),
+        "host" => {
+            let peers = "the peer is the core in native code, or governor's keyed limiter";
+            table(layout, suite, HOST, &run_host(layout)?, peers)
+        }
         "forecast" => forecast::bench(layout, only),
-        _ => bail!("there is no suite `{suite}`; the suites are: core, forecast"),
+        _ => bail!("there is no suite `{suite}`; the suites are: core, forecast, host"),
     }
 }
 
-fn core(layout: &Layout) -> Result<()> {
-    run::run(run::cargo().current_dir(layout.root()).args(["bench", "-p", "tidegate-core"]))?;
-    let memory = run::capture(run::cargo().current_dir(layout.root()).args([
-        "test",
-        "-q",
-        "--release",
-        "-p",
-        "tidegate-core",
-        "--test",
-        "memory",
-        "--",
-        "--nocapture",
-    ]))?;
-    let measured: Result<Vec<Measured>> = CORE.iter().map(|row| measure(layout, row, &memory)).collect();
+fn table(layout: &Layout, suite: &str, rows: &'static [Row], memory: &str, peers: &str) -> Result<()> {
+    let measured: Result<Vec<Measured>> = rows.iter().map(|row| measure(layout, row, memory)).collect();
     let measured = measured?;
-    println!("\n{:<52} {:>10} {:>10} {:>10} {:>7}  ", "core", "figure", "budget", "peer", "ratio");
+    println!("\n{suite:<52} {:>10} {:>10} {:>10} {:>7}  ", "figure", "budget", "peer", "ratio");
     measured.iter().for_each(print);
-    let path = layout.target().join("bench").join("core.json");
+    let path = layout.target().join("bench").join(format!("{suite}.json"));
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let rows: Vec<Value> = measured.iter().map(to_json).collect();
     fs::write(&path, serde_json::to_string_pretty(&rows)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("\nthe peer is governor's keyed limiter, in the same run; rows written to {}", path.display());
+    println!("\n{peers}, in the same run; rows written to {}", path.display());
     Ok(())
+}
+
+/// Returns what the memory test prints.
+fn run_core(layout: &Layout) -> Result<String> {
+    run::run(run::cargo().current_dir(layout.root()).args(["bench", "-p", "tidegate-core"]))?;
+    let memory = ["test", "-q", "--release", "-p", "tidegate-core", "--test", "memory", "--", "--nocapture"];
+    run::capture(run::cargo().current_dir(layout.root()).args(memory))
+}
+
+/// Returns what the bench says of memory. Without link-time optimisation: it would take the compiler in wasmtime an hour, and what
+/// is measured is the code that this compiler makes.
+fn run_host(layout: &Layout) -> Result<String> {
+    let component =
+        wasm::build(layout, wasm::Toolchain::from_env()?, wasm::Variant::Component, &layout.component())?;
+    eprintln!("{component}");
+    let bench = ["bench", "-p", "tidegate-conformance", "--bench", "host", "--profile", "release"];
+    let mut cargo = run::cargo();
+    run::run(cargo.current_dir(layout.root()).env("TIDEGATE_COMPONENT", layout.component()).args(bench))?;
+    let memory = ["test", "-q", "--release", "-p", "tidegate-conformance", "--test", "gate", "memory"];
+    let mut cargo = run::cargo();
+    cargo.current_dir(layout.root()).env("TIDEGATE_COMPONENT", layout.component());
+    run::capture(cargo.args(memory).args(["--", "--nocapture"]))
 }
 
 fn measure(layout: &Layout, row: &'static Row, memory: &str) -> Result<Measured> {

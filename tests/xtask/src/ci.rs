@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The crates that native builds leave out.
-const WASM_CRATES: [&str; 2] = ["tidegate-envoy", "tidegate-conformance-guest"];
+const WASM_CRATES: [&str; 3] = ["tidegate-envoy", "tidegate-component", "tidegate-conformance-guest"];
 
 const STAGES: [(&str, Stage); 7] = [
     ("format", format),
@@ -52,8 +52,11 @@ fn lint_plugin(layout: &Layout) -> Result<Outcome> {
             "skipped: only Debian's toolchain has the plugin's target, and it has no clippy",
         ));
     }
-    let [plugin, guest] = WASM_CRATES;
-    cargo(layout, &["clippy", "-p", plugin, "-p", guest, "--target", wasm::TARGET, "--", "-D", "warnings"])
+    let [plugin, component, guest] = WASM_CRATES;
+    let crates = ["clippy", "-p", plugin, "-p", component, "-p", guest];
+    cargo(layout, &[&crates[..], &["--target", wasm::TARGET, "--", "-D", "warnings"]].concat())?;
+    let llm = ["clippy", "-p", plugin, "--features", "llm", "--target", wasm::TARGET, "--", "-D", "warnings"];
+    cargo(layout, &llm)
 }
 
 fn test(layout: &Layout) -> Result<Outcome> {
@@ -68,8 +71,8 @@ fn document(layout: &Layout) -> Result<Outcome> {
     };
     doc(&[])?;
     if wasm::native_toolchain_has_target(layout) {
-        let [plugin, guest] = WASM_CRATES;
-        doc(&["-p", plugin, "-p", guest, "--target", wasm::TARGET])?;
+        let [plugin, component, guest] = WASM_CRATES;
+        doc(&["-p", plugin, "-p", component, "-p", guest, "--target", wasm::TARGET])?;
     }
     Ok(Outcome::Passed)
 }

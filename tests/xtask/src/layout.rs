@@ -43,6 +43,21 @@ impl Layout {
         self.target.join("wasm/tidegate.wasm")
     }
 
+    /// The Envoy plugin that reads bodies.
+    pub(crate) fn llm_plugin(&self) -> PathBuf {
+        self.target.join("wasm/tidegate-llm.wasm")
+    }
+
+    /// The component that gateways embed.
+    pub(crate) fn component(&self) -> PathBuf {
+        self.target.join("wasm/tidegate.component.wasm")
+    }
+
+    /// The component that can be made to fail.
+    pub(crate) fn crashing_component(&self) -> PathBuf {
+        self.target.join("wasm/tidegate-crashing.component.wasm")
+    }
+
     /// The plugin whose VM can be made to crash.
     pub(crate) fn crashing_plugin(&self) -> PathBuf {
         self.target.join("wasm/tidegate-crashing.wasm")

@@ -32,11 +32,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the Envoy plugin: target/wasm/tidegate.wasm
-    Wasm,
+    /// Build the Envoy plugins and the component for gateways: target/wasm/tidegate.wasm, tidegate-llm.wasm and tidegate.component.wasm
+    Wasm {
+        /// Also the modules that only tests load
+        #[arg(long)]
+        all: bool,
+    },
     /// Find or install Envoy and print the path of its binary
     Envoy,
-    /// Four customers against a real Envoy, plugin and forecaster, in your terminal
+    /// Four customers against a real Envoy (or a gateway), plugin and forecaster, in your terminal
     #[command(disable_help_flag = true)]
     Demo {
         #[command(flatten)]
@@ -48,7 +52,7 @@ enum Command {
         #[command(flatten)]
         passed: Passed,
     },
-    /// Measure a suite (core, forecast) against its budgets, with peers in the same run
+    /// Measure a suite (core, forecast, host) against its budgets, with peers in the same run
     Bench {
         /// The suite
         #[arg(default_value = "core")]
@@ -64,7 +68,7 @@ enum Command {
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
-    /// Property tests, fuzzing and conformance tests, run long
+    /// Property tests, fuzzing, conformance tests and threads at a gate, run long
     Soak,
     /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,
@@ -99,10 +103,10 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<()> {
     let layout = Layout::find()?;
     match command {
-        Command::Wasm => {
-            let built =
-                wasm::build(&layout, wasm::Toolchain::from_env()?, wasm::Variant::Plugin, &layout.plugin())?;
-            println!("{built}");
+        Command::Wasm { all } => {
+            for built in wasm::build_all(&layout, all)? {
+                println!("{built}");
+            }
             Ok(())
         }
         Command::Envoy => {

@@ -11,12 +11,15 @@ use crate::{
     stages::{self, Outcome, Stage},
 };
 
-const STAGES: [(&str, Stage); 3] = [("properties", properties), ("fuzz", fuzz), ("conformance", conformance)];
+const STAGES: [(&str, Stage); 4] =
+    [("properties", properties), ("fuzz", fuzz), ("conformance", conformance), ("hammer", hammer)];
 
 /// Cases of each property test of the core; usually 256.
 const CASES: &str = "10000";
 /// Mutations for each fuzz target.
 const MUTATIONS: &str = "50000";
+/// How long eight threads hammer at a gate.
+const HAMMER_SECONDS: &str = "60";
 /// Scripts that every engine plays.
 const SEEDS: &str = "200";
 
@@ -48,11 +51,34 @@ fn optimised(layout: &Layout, package: &str) -> Command {
 
 fn conformance(layout: &Layout) -> Result<Outcome> {
     let envoy = envoy::find_or_install(layout)?;
-    let guest = layout.conformance_guest();
+    let (guest, component) = (layout.conformance_guest(), layout.component());
     wasm::build(layout, wasm::Toolchain::from_env()?, wasm::Variant::Conformance, &guest)?;
-    let paths = [("TIDEGATE_ENVOY", envoy), ("TIDEGATE_WASM_CONFORMANCE", guest)];
+    wasm::build(layout, wasm::Toolchain::from_env()?, wasm::Variant::Component, &component)?;
+    let paths =
+        [("TIDEGATE_ENVOY", envoy), ("TIDEGATE_WASM_CONFORMANCE", guest), ("TIDEGATE_COMPONENT", component)];
     let mut cargo = run::cargo();
     cargo.current_dir(layout.root()).envs(paths).env("TIDEGATE_CONFORMANCE_SEEDS", SEEDS);
-    run::run(cargo.args(["test", "-p", "tidegate-conformance", "--", "--nocapture"]))?;
+    run::run(cargo.args([
+        "test",
+        "-p",
+        "tidegate-conformance",
+        "--test",
+        "conformance",
+        "--",
+        "--nocapture",
+    ]))?;
+    Ok(Outcome::Passed)
+}
+
+/// In the dev profile: what is optimised in any case is the component.
+fn hammer(layout: &Layout) -> Result<Outcome> {
+    let toolchain = wasm::Toolchain::from_env()?;
+    let (component, crashing) = (layout.component(), layout.crashing_component());
+    wasm::build(layout, toolchain, wasm::Variant::Component, &component)?;
+    wasm::build(layout, toolchain, wasm::Variant::CrashingComponent, &crashing)?;
+    let mut cargo = run::cargo();
+    cargo.current_dir(layout.root()).env("TIDEGATE_HAMMER_SECONDS", HAMMER_SECONDS);
+    cargo.env("TIDEGATE_COMPONENT", component).env("TIDEGATE_COMPONENT_CRASHING", crashing);
+    run::run(cargo.args(["test", "-p", "tidegate-host", "--test", "host", "threads", "--", "--nocapture"]))?;
     Ok(Outcome::Passed)
 }

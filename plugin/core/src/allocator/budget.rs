@@ -147,6 +147,16 @@ impl Budget {
         }))
     }
 
+    /// All of it.
+    pub(super) const fn burst(&self) -> Amount {
+        self.burst
+    }
+
+    /// Throws away what the pool holds.
+    pub(super) fn drain_pool(&mut self) {
+        self.pool_level = self.pool_level.min(0);
+    }
+
     /// The pool's cap; negative while outdated reservations exceed a burst that has become smaller.
     pub(super) fn pool_cap(&self) -> Amount {
         if let Some(shared) = &self.shared {

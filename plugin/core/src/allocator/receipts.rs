@@ -19,6 +19,20 @@ pub struct Receipt {
     generation: u32,
 }
 
+impl Receipt {
+    /// The receipt as a number, for callers across a border.
+    #[must_use]
+    pub const fn to_u64(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
+    /// The receipt with this number. One that was never given settles nothing.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self { index: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
 /// What one request drew of one resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outstanding {

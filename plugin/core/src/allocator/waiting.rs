@@ -31,6 +31,12 @@ impl Ticket {
     pub const fn to_u64(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64
     }
+
+    /// The ticket with this number. One that was never given is in no queue.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self { index: number as u32, generation: (number >> 32) as u32 }
+    }
 }
 
 /// A request that waits.

@@ -107,7 +107,7 @@ fn llm_cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<LlmRule> {
     if !reader.reads_bodies {
         reader.problem(
             node,
-            "needs bodies, which are not read here: load tidegate-llm.wasm instead of tidegate.wasm",
+            "needs bodies, which are not read here: in Envoy load tidegate-llm.wasm instead of tidegate.wasm",
         );
     }
     let mut object: Object<'_> = reader.object(node)?;

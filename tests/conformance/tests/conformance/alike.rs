@@ -12,6 +12,7 @@ use tidegate_e2e::process;
 use tokio::task::spawn_blocking;
 
 use crate::{
+    component::Component,
     engine::{Engine, Native, compare},
     guest::Guest,
     plugin::V8,
@@ -37,6 +38,17 @@ fn questions() -> Result<Vec<Question>> {
         recipes.push(Recipe::Bytes(fs::read(&file)?));
     }
     Ok(recipes.into_iter().map(Question::of).collect())
+}
+
+#[tokio::test]
+async fn the_component_decides_as_native_code_does() -> Result<()> {
+    let questions = questions()?;
+    let compiling = spawn_blocking(Component::load);
+    let mut native = Native;
+    let expected = timed(&mut native, &questions).await?;
+    let mut component = compiling.await??;
+    let by_component = timed(&mut component, &questions).await?;
+    compare(&questions, (&mut native, &expected), (&mut component, &by_component)).await
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 use tidegate_e2e::{
-    arena::{Arena, ArmKind, ArmPlan},
+    arena::{Arena, ArmKind, ArmPlan, Proxy},
     envoy::{LocalLimit, TokenBucket},
     load::{Arrival, Arrivals, Ask, Client, Limits, Outcome, drive_all},
     trace::REQUESTS,
@@ -26,7 +26,10 @@ fn tidegate(name: &'static str, reservable_share: Option<f64>) -> Result<ArmPlan
     for (place, own) in [("/proxy", name), ("/forecaster/cluster", name)] {
         *plugin.pointer_mut(place).context(place)? = json!(own);
     }
-    Ok(ArmPlan { name, kind: ArmKind::Tidegate { plugin, forecaster: Box::new(forecaster) } })
+    Ok(ArmPlan {
+        name,
+        kind: ArmKind::Tidegate { plugin, forecaster: Box::new(forecaster), proxy: Proxy::Envoy },
+    })
 }
 
 fn arms() -> Result<Vec<ArmPlan>> {
@@ -71,7 +74,7 @@ async fn every_limiter_gets_every_request_and_counts_its_own() -> Result<()> {
         admitted[done.client][done.who] += u64::from(answer.admitted());
     }
     assert_eq!(answered, [sent as u64; 4]);
-    let stats = arena.envoy.stats().await?;
+    let stats = arena.envoy.as_ref().context("an Envoy")?.stats().await?;
     let most = CAPACITY_PER_S * TIME.as_secs_f64() + BURST as f64 + CAPACITY_PER_S;
     for (place, arm) in arena.arms.iter().enumerate() {
         let all = admitted[place].iter().sum::<u64>();

@@ -52,6 +52,22 @@ async fn the_story_ends_with_books_that_agree() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_story_runs_through_a_gateway_too() -> Result<()> {
+    let _turn = world::turn().await?;
+    let (success, printed) =
+        demo(args(&["--gateway", "--once", "--seconds", "8", "--folder", "demo-gateway-test"])).await?;
+    assert!(success, "{printed}");
+    let summary = fs::read_to_string(folder::target()?.join("demo-gateway-test/summary.json"))?;
+    let summary: Value = serde_json::from_str(&summary)?;
+    let arms = summary["runs"][0]["arms"].as_array().context("no arms")?;
+    let names: Vec<_> = arms.iter().filter_map(|arm| arm["arm"].as_str()).collect();
+    assert_eq!(names, ["reactive", "tidegate"]);
+    assert!(arms.iter().all(|arm| arm["all"]["opportunistic"].as_u64() > Some(0)), "{summary}");
+    assert!(summary["runs"][0]["table_epoch"].as_u64() > Some(0), "it had a table");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_log_is_replayed_to_the_last_token() -> Result<()> {
     let _turn = world::turn().await?;
     let mut log = String::from("ts,key,resource,cost,actual,class\n");

@@ -51,15 +51,19 @@ async fn the_example_gives_a_customer_its_tier_and_its_metrics() -> Result<()> {
 }
 
 fn example(file: &str) -> Result<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/envoy").join(file);
+    example_of("envoy", file)
+}
+
+pub(crate) fn example_of(story: &str, file: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(story).join(file);
     fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
 
-fn moved(yaml: &str, before: &str, port: u16, to: SocketAddr) -> Result<String> {
+pub(crate) fn moved(yaml: &str, before: &str, port: u16, to: SocketAddr) -> Result<String> {
     replaced(yaml, &format!("{before}{port}"), &format!("{before}{}", to.port()))
 }
 
-fn replaced(yaml: &str, from: &str, to: &str) -> Result<String> {
+pub(crate) fn replaced(yaml: &str, from: &str, to: &str) -> Result<String> {
     anyhow::ensure!(yaml.contains(from), "the example has no {from:?} any more");
     Ok(yaml.replace(from, to))
 }

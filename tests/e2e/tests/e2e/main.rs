@@ -13,6 +13,7 @@ mod demo;
 mod enforcement;
 mod envoy_restart;
 mod example;
+mod gateway;
 mod held_back;
 mod llm;
 mod partition;

@@ -57,3 +57,63 @@ pub(crate) const CORE: &[Row] = &[
         peer: None,
     },
 ];
+
+const NATIVE_HOT: Option<&str> = Some("native decide/1000 hot keys");
+const NATIVE_RANDOM: Option<&str> = Some("native decide/1000000 random keys");
+const HOST_GOVERNOR_HOT: Option<&str> = Some("host governor/1000 hot keys");
+const HOST_GOVERNOR_RANDOM: Option<&str> = Some("host governor/1000000 random keys");
+
+const CALL: Option<&str> = Some("gate call without work");
+const CORE_CALL: Option<&str> = Some("core module call without work");
+
+/// The suite `host`.
+pub(crate) const HOST: &[Row] = &[
+    ns("gate, single, 1,000 hot keys; native core", "gate decide/1000 hot keys", 200.0, NATIVE_HOT),
+    ns("gate, single, 1,000 hot keys; a call without work", "gate decide/1000 hot keys", 200.0, CALL),
+    ns("a call without work; the same of a core module", "gate call without work", 200.0, CORE_CALL),
+    ns("gate, single, 1,000 hot keys; governor", "gate decide/1000 hot keys", 200.0, HOST_GOVERNOR_HOT),
+    ns("gate, batch of 64, 1,000 hot keys; native core", "gate batch of 64/1000 hot keys", 60.0, NATIVE_HOT),
+    ns("gate, single, 1 M random keys; native core", "gate decide/1000000 random keys", 500.0, NATIVE_RANDOM),
+    ns(
+        "gate, single, 1 M random keys; governor",
+        "gate decide/1000000 random keys",
+        500.0,
+        HOST_GOVERNOR_RANDOM,
+    ),
+    ns(
+        "gate, batch of 64, 1 M random keys; native core",
+        "gate batch of 64/1000000 random keys",
+        300.0,
+        NATIVE_RANDOM,
+    ),
+    ns("gate, HTTP request by its attributes", "gate admit/1000 hot keys", 2_000.0, None),
+    ns("a decision of one of 2 threads, 1 shard", "gate threads/2 threads, 1 shards", 1_000.0, None),
+    ns("a decision of one of 2 threads, 2 shards", "gate threads/2 threads, 2 shards", 400.0, None),
+    ns("a decision of one of 4 threads, 1 shard", "gate threads/4 threads, 1 shards", 2_000.0, None),
+    ns("a decision of one of 4 threads, 4 shards", "gate threads/4 threads, 4 shards", 800.0, None),
+    Row {
+        what: "build a gate of one shard from a compiled component",
+        source: Source::Criterion("gate build"),
+        unit: "us",
+        per_ns: 1e-3,
+        budget: 500.0,
+        peer: None,
+    },
+    ms("apply a first table of 100,000 keys", "gate table/100000 keys, first table", 200.0),
+    Row {
+        what: "linear memory of an empty shard",
+        source: Source::Memory("KiB for an empty shard"),
+        unit: "KiB",
+        per_ns: 1.0,
+        budget: 4_096.0,
+        peer: None,
+    },
+    Row {
+        what: "linear memory a key, the table on its way included",
+        source: Source::Memory("bytes a key"),
+        unit: "B",
+        per_ns: 1.0,
+        budget: 384.0,
+        peer: None,
+    },
+];

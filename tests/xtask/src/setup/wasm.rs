@@ -3,6 +3,7 @@
 //! rustup's target is the way any user goes. Where rustup is missing or cannot fetch it, Debian's web toolchain
 //! builds the same sources together with its own standard library. The two never share a target directory.
 
+mod component;
 mod debian;
 mod rustup;
 
@@ -33,18 +34,25 @@ pub(crate) enum Toolchain {
 pub(crate) enum Variant {
     /// The plugin that users load.
     Plugin,
-    /// The same, but a certain request header ends its VM: for tests of what happens then.
+    /// The same, which reads bodies too.
+    Llm,
+    /// The plugin again, but a certain request header ends its VM: for tests of what happens then.
     Crashing,
     /// The guest that plays the scripts of the conformance tests.
     Conformance,
+    /// The component that gateways embed.
+    Component,
+    /// The same, but requests under certain keys make it fail: for tests of what a host does then.
+    CrashingComponent,
 }
 
 impl Variant {
     /// The crate that it is made of.
     pub(crate) fn package(self) -> &'static str {
         match self {
-            Self::Plugin | Self::Crashing => "tidegate-envoy",
+            Self::Plugin | Self::Llm | Self::Crashing => "tidegate-envoy",
             Self::Conformance => "tidegate-conformance-guest",
+            Self::Component | Self::CrashingComponent => "tidegate-component",
         }
     }
 }
@@ -91,7 +99,28 @@ pub(crate) fn build(layout: &Layout, toolchain: Toolchain, variant: Variant, to:
         },
     };
     let made = if debian { debian::build(layout, variant)? } else { rustup::build(layout, variant)? };
-    install(&made, to)
+    let bytes = fs::read(&made).with_context(|| format!("the build left no {}", made.display()))?;
+    match variant {
+        Variant::Component | Variant::CrashingComponent => install(&component::encode(&bytes)?, to),
+        Variant::Plugin | Variant::Llm | Variant::Crashing | Variant::Conformance => install(&bytes, to),
+    }
+}
+
+/// Builds what users load, and what only tests load if wanted.
+pub(crate) fn build_all(layout: &Layout, with_tests: bool) -> Result<Vec<Built>> {
+    let toolchain = Toolchain::from_env()?;
+    let users = [
+        (Variant::Plugin, layout.plugin()),
+        (Variant::Llm, layout.llm_plugin()),
+        (Variant::Component, layout.component()),
+    ];
+    let tests = [
+        (Variant::Crashing, layout.crashing_plugin()),
+        (Variant::CrashingComponent, layout.crashing_component()),
+        (Variant::Conformance, layout.conformance_guest()),
+    ];
+    let wanted = users.iter().chain(tests.iter().filter(|_| with_tests));
+    wanted.map(|(variant, to)| build(layout, toolchain, *variant, to)).collect()
 }
 
 /// Whether the toolchain that runs this command can compile for the target right now.
@@ -99,16 +128,15 @@ pub(crate) fn native_toolchain_has_target(layout: &Layout) -> bool {
     rustup::has_target(layout).unwrap_or(false)
 }
 
-fn install(made: &Path, to: &Path) -> Result<Built> {
-    let bytes = fs::read(made).with_context(|| format!("the build left no {}", made.display()))?;
+fn install(bytes: &[u8], to: &Path) -> Result<Built> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     // Written beside and renamed: an Envoy that starts meanwhile never reads half a module.
     let beside = to.with_extension("wasm.new");
-    fs::write(&beside, &bytes).with_context(|| format!("cannot write {}", beside.display()))?;
+    fs::write(&beside, bytes).with_context(|| format!("cannot write {}", beside.display()))?;
     fs::rename(&beside, to).with_context(|| format!("cannot write {}", to.display()))?;
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Built { path: to.to_path_buf(), bytes: bytes.len(), sha256 })
 }
 
@@ -121,8 +149,10 @@ fn artifact(target_dir: &Path, variant: Variant) -> PathBuf {
 /// What both toolchains are asked to build.
 fn arguments(variant: Variant) -> Vec<&'static str> {
     let mut arguments = vec!["-p", variant.package(), "--profile", "wasm", "--target", TARGET];
-    if variant == Variant::Crashing {
-        arguments.extend(["--features", "crash-test"]);
+    match variant {
+        Variant::Crashing | Variant::CrashingComponent => arguments.extend(["--features", "crash-test"]),
+        Variant::Llm => arguments.extend(["--features", "llm"]),
+        Variant::Plugin | Variant::Conformance | Variant::Component => {}
     }
     arguments
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 use tidegate_e2e::{
-    arena::{ArmKind, ArmPlan},
+    arena::{ArmKind, ArmPlan, Proxy},
     envoy::{LocalLimit, TokenBucket},
     forecaster::{self, Bucket, Forecast, ForecasterConfig, Resource},
     hindsight::{self, Refusals, Request},
@@ -23,6 +23,20 @@ pub(crate) const STATIC: &str = "static";
 pub(crate) const GLOBAL: &str = "global";
 /// Tidegate without foresight.
 pub(crate) const REACTIVE: &str = "reactive";
+
+/// What Tidegate's arms are called where they run through a gateway beside those that run through Envoy.
+pub(crate) const BESIDE: [(&str, &str); 2] = [(REACTIVE, "reactive-gateway"), (TIDEGATE, "tidegate-gateway")];
+
+/// What carries the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Through {
+    /// Envoy.
+    Envoy,
+    /// The example gateway, which has no limiters of Envoy's own.
+    Gateway,
+    /// Both at once.
+    Both,
+}
 
 /// The part of the capacity that forecasts may reserve in the arm with foresight.
 const RESERVABLE_SHARE: f64 = 0.8;
@@ -45,7 +59,29 @@ pub(crate) fn all(
     seed: u64,
     learning: Duration,
     time: Duration,
+    through: Through,
 ) -> Result<Vec<(ArmPlan, Option<Tuned>)>> {
+    let [(reactive, reactive_beside), (ours, ours_beside)] = BESIDE;
+    let mut arms = match through {
+        Through::Envoy => native(story, seed, learning, time),
+        Through::Gateway | Through::Both => Vec::new(),
+    };
+    let proxy = if through == Through::Gateway { Proxy::Gateway } else { Proxy::Envoy };
+    let mut add = |name, share, proxy| -> Result<()> {
+        arms.push((tidegate(story, name, Some(share), proxy)?, None));
+        Ok(())
+    };
+    add(reactive, 0.0, proxy)?;
+    add(ours, RESERVABLE_SHARE, proxy)?;
+    if through == Through::Both {
+        add(reactive_beside, 0.0, Proxy::Gateway)?;
+        add(ours_beside, RESERVABLE_SHARE, Proxy::Gateway)?;
+    }
+    Ok(arms)
+}
+
+/// Limiters of Envoy's own.
+fn native(story: &Story, seed: u64, learning: Duration, time: Duration) -> Vec<(ArmPlan, Option<Tuned>)> {
     let arrivals = story.arrivals(seed).take_while(|one| one.at <= time);
     let requests: Vec<Request> =
         arrivals.map(|one| Request { at: one.at, who: one.who, counts: one.at >= learning }).collect();
@@ -60,12 +96,10 @@ pub(crate) fn all(
     let together = hindsight::for_all(&requests, &tiers, budget);
     let tuned_together = tuned(vec![("everybody".into(), together.limits)], together.refusals);
     let local = |name, limit| ArmPlan { name, kind: ArmKind::Local(limit) };
-    Ok(vec![
+    vec![
         (local(STATIC, LocalLimit { others: STRANGERS, customers }), Some(tuned_apart)),
         (local(GLOBAL, LocalLimit { others: together.limits, customers: Vec::new() }), Some(tuned_together)),
-        (tidegate(story, REACTIVE, Some(0.0))?, None),
-        (tidegate(story, TIDEGATE, Some(RESERVABLE_SHARE))?, None),
-    ])
+    ]
 }
 
 fn tuned(limits: Vec<(String, TokenBucket)>, refusals: Refusals) -> Tuned {
@@ -73,7 +107,12 @@ fn tuned(limits: Vec<(String, TokenBucket)>, refusals: Refusals) -> Tuned {
     Tuned { limits, simulated_refusals: refusals.0 }
 }
 
-fn tidegate(story: &Story, name: &'static str, reservable_share: Option<f64>) -> Result<ArmPlan> {
+fn tidegate(
+    story: &Story,
+    name: &'static str,
+    reservable_share: Option<f64>,
+    proxy: Proxy,
+) -> Result<ArmPlan> {
     let resources = json!({
         REQUESTS: { "cost": 1, "safe_capacity_per_s": story.safe_capacity_per_s, "safe_burst": story.burst }
     });
@@ -106,5 +145,5 @@ fn tidegate(story: &Story, name: &'static str, reservable_share: Option<f64>) ->
         customers: story.customers.iter().map(customer).collect(),
     };
     let plugin = plugin(name, &resources);
-    Ok(ArmPlan { name, kind: ArmKind::Tidegate { plugin, forecaster: Box::new(forecaster) } })
+    Ok(ArmPlan { name, kind: ArmKind::Tidegate { plugin, forecaster: Box::new(forecaster), proxy } })
 }

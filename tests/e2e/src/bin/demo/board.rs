@@ -7,7 +7,6 @@ use tidegate_e2e::{
     arena::{Arena, Arm},
     forecaster::{Closed, Prediction},
     http,
-    rig::TABLE_EPOCH,
 };
 
 use crate::{
@@ -52,10 +51,13 @@ pub(crate) fn introduce(script: &Script, arena: &Arena) -> Result<()> {
     println!("\nTidegate demo");
     script.title.iter().for_each(|line| println!("  {line}"));
     println!("\nWhat runs where");
-    println!("  Envoy's statistics        http://{}", arena.envoy.admin());
+    if let Some(envoy) = &arena.envoy {
+        println!("  Envoy's statistics        http://{}", envoy.admin());
+    }
     for one in &arena.arms {
         let own = one.forecaster.as_ref().map(|own| format!("   its forecaster http://{}", own.listen()));
-        println!("  Envoy, {:<18} http://{}{}", one.name, one.listen, own.unwrap_or_default());
+        let proxy = if one.gateway.is_some() { "gateway" } else { "Envoy" };
+        println!("  {proxy:<7} {:<17} http://{}{}", one.name, one.listen, own.unwrap_or_default());
     }
     println!("  upstream                  http://{}", arena.upstream.address());
     println!("  configuration, logs, data {}", arena.folder().display());
@@ -66,7 +68,13 @@ pub(crate) fn introduce(script: &Script, arena: &Arena) -> Result<()> {
     println!("  curl -s 'http://{forecaster}/v1/explain?key={key}'");
     println!("  curl -s http://{forecaster}/resourceAvailability");
     println!("  curl -si -H 'x-customer: a-visitor' http://{}/", arm.listen);
-    println!("  curl -s http://{}/stats/prometheus | grep tidegate", arena.envoy.admin());
+    match (&arm.gateway, &arena.envoy) {
+        (Some(gateway), _) => println!("  curl -s http://{}/metrics", gateway.admin()),
+        (None, Some(envoy)) => {
+            println!("  curl -s http://{}/stats/prometheus | grep tidegate", envoy.admin())
+        }
+        (None, None) => {}
+    }
     println!("\nCustomers");
     let mut table = Table::new(&["key", "tier", "what it does"]);
     for one in script.cast.iter().take(SHOWN) {
@@ -86,7 +94,7 @@ pub(crate) async fn show(
 ) -> Result<()> {
     let (position, arm) = shown(arena)?;
     let now = tallies.get(position).map_or(&[][..], Tally::customers);
-    let epoch = arena.envoy.stats().await?.plugin(TABLE_EPOCH);
+    let epoch = arena.table_epoch(arm).await?;
     let phase = if elapsed < script.learning { "learning" } else { "measuring" };
     let under = if epoch == 0 { "no table yet: safe capacity".to_owned() } else { format!("table {epoch}") };
     println!("\n{:>4} s  {phase}  ({under})", elapsed.as_secs());

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use tidegate_e2e::{
-    arena::{Arena, Arm},
+    arena::{Arena, Arm, Counted},
     envoy::Stats,
     forecaster::{Forecaster, Usage},
-    rig::TABLE_EPOCH,
     trace::REQUESTS,
     wait,
 };
@@ -36,14 +35,14 @@ pub(crate) struct Books {
 /// One figure as three parties know it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Entry {
-    /// In which arm; `all` where Envoy does not tell them apart.
+    /// In which arm; `all` where Envoy does not tell its own apart.
     pub(crate) arm: &'static str,
     /// What was counted.
     pub(crate) what: String,
     /// By the client.
     pub(crate) client: u64,
-    /// By Envoy, where it counts that.
-    pub(crate) envoy: Option<u64>,
+    /// By the proxy, where it counts that.
+    pub(crate) proxy: Option<u64>,
     /// By the forecaster's database, where there is one.
     pub(crate) database: Option<u64>,
 }
@@ -58,25 +57,34 @@ impl Books {
         }
         // One more round: a report that is counted twice shows now.
         sleep(3 * REPORT_INTERVAL).await;
-        let envoy = arena.envoy.stats().await?;
-        let mut books =
-            Self { table_epoch: envoy.plugin(TABLE_EPOCH), entries: Vec::new(), problems: Vec::new() };
+        let envoy = match &arena.envoy {
+            Some(envoy) => Some(envoy.stats().await?),
+            None => None,
+        };
+        let mut books = Self { table_epoch: 0, entries: Vec::new(), problems: Vec::new() };
         let (mut offered, mut in_databases) = (0, 0);
         for (arm, tally) in arena.arms.iter().zip(tallies) {
             let times = tally.problems().map(|(what, times)| format!("{}: {times} times: {what}", arm.name));
             books.problems.extend(times);
-            match &arm.forecaster {
-                Some(forecaster) => {
-                    let usage = forecaster.usage().await?;
-                    books.compare(script, arm, tally, &envoy, &usage);
-                    books.obeyed(arm, forecaster).await?;
-                    offered += tally.all().offered;
-                    in_databases += usage.sum(REQUESTS, |total| total.requests_offered);
-                }
-                None => books.compare_native(arm, tally, &envoy),
+            let Some(forecaster) = &arm.forecaster else {
+                books.compare_native(arm, tally, envoy.as_ref().context("no Envoy")?);
+                continue;
+            };
+            let usage = forecaster.usage().await?;
+            books.compare(script, arm, tally, arena.counted(arm).await?, &usage);
+            books.obeyed(arm, forecaster).await?;
+            books.table_epoch = books.table_epoch.max(arena.table_epoch(arm).await?);
+            if let Some(gateway) = &arm.gateway {
+                let refused = gateway.metrics().await?.sum("tidegate_tables_rejected_total", &[]);
+                books.refused_tables(refused, "the gateway");
+            } else {
+                offered += tally.all().offered;
+                in_databases += usage.sum(REQUESTS, |total| total.requests_offered);
             }
         }
-        books.close_plugins(&envoy, offered, in_databases);
+        if let Some(envoy) = &envoy {
+            books.close_plugins(envoy, offered, in_databases);
+        }
         if tallies.iter().any(|tally| tally.all().offered == 0) {
             books.problems.push("no request was answered".into());
         }
@@ -84,19 +92,19 @@ impl Books {
     }
 
     /// A Tidegate arm.
-    fn compare(&mut self, script: &Script, arm: &Arm, tally: &Tally, envoy: &Stats, usage: &Usage) {
+    fn compare(&mut self, script: &Script, arm: &Arm, tally: &Tally, counted: Counted, usage: &Usage) {
         let all = tally.all();
         let of_cast = |figure: fn(&tidegate_e2e::forecaster::Total) -> u64| {
             script.cast.iter().map(|one| figure(&usage.of(&one.key, REQUESTS))).sum::<u64>()
         };
         let keys = of_cast(|total| total.requests_offered);
         let admitted = of_cast(|total| total.requests_admitted);
-        // Somebody may have tried the curl line; those requests are on the books of Envoy and database alone.
+        // Somebody may have tried the curl line; those requests are on the books of proxy and database alone.
         let visitors = usage.sum(REQUESTS, |total| total.requests_offered).saturating_sub(keys);
         let let_in = usage.sum(REQUESTS, |total| total.requests_admitted).saturating_sub(admitted);
-        let listener = envoy.requests_to(arm.name).saturating_sub(visitors);
-        let passed = envoy.responses_of(arm.name, "2xx").saturating_sub(let_in);
-        self.entry(arm.name, "requests", all.offered, Some(listener), Some(keys));
+        let came = counted.requests.saturating_sub(visitors);
+        let passed = counted.admitted.saturating_sub(let_in);
+        self.entry(arm.name, "requests", all.offered, Some(came), Some(keys));
         self.entry(arm.name, "admitted", all.admitted(), Some(passed), Some(admitted));
         for (one, client) in script.cast.iter().zip(tally.customers()).filter(|_| script.cast.len() > 1) {
             let database = usage.of(&one.key, REQUESTS);
@@ -140,9 +148,12 @@ impl Books {
         if dropped > 0 {
             self.problems.push(format!("the plugin dropped {dropped} reports"));
         }
-        let refused = envoy.plugin("tidegate_tables_total.result.rejected");
+        self.refused_tables(envoy.plugin("tidegate_tables_total.result.rejected"), "the plugin");
+    }
+
+    fn refused_tables(&mut self, refused: u64, by: &str) {
         if refused > 0 {
-            self.problems.push(format!("the plugin refused {refused} tables"));
+            self.problems.push(format!("{by} refused {refused} tables"));
         }
     }
 
@@ -151,15 +162,15 @@ impl Books {
         arm: &'static str,
         what: &str,
         client: u64,
-        envoy: Option<u64>,
+        proxy: Option<u64>,
         database: Option<u64>,
     ) {
-        let entry = Entry { arm, what: what.to_owned(), client, envoy, database };
+        let entry = Entry { arm, what: what.to_owned(), client, proxy, database };
         if !entry.agrees() {
             let told = |who: &str, count: Option<u64>| {
                 count.map_or_else(String::new, |count| format!(", {who} {count}"))
             };
-            let others = told("Envoy", envoy) + &told("the database", database);
+            let others = told("the proxy", proxy) + &told("the database", database);
             self.problems.push(format!("{arm}: {what}: the client counts {client}{others}"));
         }
         self.entries.push(entry);
@@ -168,7 +179,7 @@ impl Books {
     /// Shows what was compared.
     pub(crate) fn print(&self) {
         println!("\nThe books");
-        let mut table = Table::new(&["", "arm", "client", "Envoy", "database", ""]);
+        let mut table = Table::new(&["", "arm", "client", "proxy", "database", ""]);
         let count = |count: Option<u64>| count.map_or_else(|| "-".into(), |count| count.to_string());
         for entry in &self.entries {
             let verdict = if entry.agrees() { "equal" } else { "DIFFERENT" };
@@ -176,7 +187,7 @@ impl Books {
                 entry.what.clone(),
                 entry.arm.into(),
                 entry.client.to_string(),
-                count(entry.envoy),
+                count(entry.proxy),
                 count(entry.database),
                 verdict.into(),
             ]);
@@ -187,7 +198,7 @@ impl Books {
 
 impl Entry {
     fn agrees(&self) -> bool {
-        [self.envoy, self.database].into_iter().flatten().all(|count| count == self.client)
+        [self.proxy, self.database].into_iter().flatten().all(|count| count == self.client)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     arms::REACTIVE,
+    beside::Pair,
     compare::{of_tier, tier_names},
     script::TIDEGATE,
     summary::{Arm, Run},
@@ -35,6 +36,8 @@ pub(crate) struct Verdict<'a> {
     /// Where more was refused, on as many seeds as a gain would need.
     worse: Vec<&'static str>,
     tiers: Vec<Contest>,
+    /// What Envoy and the gateway admitted, where both were played.
+    beside: &'a [Pair],
     runs: &'a [Played],
 }
 
@@ -52,7 +55,7 @@ pub(crate) struct Contest {
 
 impl<'a> Verdict<'a> {
     /// From all runs.
-    pub(crate) fn of(runs: &'a [Played]) -> Self {
+    pub(crate) fn of(runs: &'a [Played], beside: &'a [Pair]) -> Self {
         let names = runs.first().map_or_else(Vec::new, |played| tier_names(&played.run));
         let of = |name: &'static str| Contest::of(runs, name, |arm| of_tier(arm, name).refused());
         let mut tiers: Vec<Contest> = names.into_iter().map(of).collect();
@@ -63,7 +66,14 @@ impl<'a> Verdict<'a> {
             "foresight: not judged, the traffic was cut short".to_owned()
         };
         let worse = tiers.iter().filter(|one| one.losses >= WINS_NEEDED).map(|one| one.tier).collect();
-        Self { consistent: runs.iter().all(|played| played.run.consistent), foresight, worse, tiers, runs }
+        Self {
+            consistent: runs.iter().all(|played| played.run.consistent),
+            foresight,
+            worse,
+            tiers,
+            beside,
+            runs,
+        }
     }
 
     /// Shows it, below the medians where there was more than one seed.

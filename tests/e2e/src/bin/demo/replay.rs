@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 use tidegate_e2e::{
-    arena::{ArmKind, ArmPlan},
+    arena::{ArmKind, ArmPlan, Proxy},
     forecaster::{Forecast, ForecasterConfig, Resource, Tier},
     load::{Arrival, Ask, Limits},
     ports,
@@ -28,7 +28,7 @@ const AT_MOST: Duration = Duration::from_secs(6 * 3600);
 const MOST_KEYS: usize = 10_000;
 
 /// The replay of a log.
-pub(crate) fn script(path: &Path, speed: f64, once: bool) -> Result<Script> {
+pub(crate) fn script(path: &Path, speed: f64, once: bool, proxy: Proxy) -> Result<Script> {
     let trace = Trace::open(path)?;
     let time = trace.length().div_f64(speed);
     ensure!(
@@ -46,7 +46,7 @@ pub(crate) fn script(path: &Path, speed: f64, once: bool) -> Result<Script> {
     Ok(Script {
         title: title(path, &trace, speed, time, &budgets),
         folder: String::new(),
-        arms: vec![ArmPlan { name: TIDEGATE, kind: ArmKind::Tidegate { plugin, forecaster } }],
+        arms: vec![ArmPlan { name: TIDEGATE, kind: ArmKind::Tidegate { plugin, forecaster, proxy } }],
         tuned: vec![None],
         budget: None,
         cast: keys.iter().map(|key| Cast { key: key.clone(), tier: TIER, what: "as in the log" }).collect(),

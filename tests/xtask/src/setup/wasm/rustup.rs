@@ -34,8 +34,9 @@ pub(super) fn ensure_target(layout: &Layout) -> Result<()> {
 pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
     // A directory for each variant of a crate, or they would take turns in being built anew.
     let target_dir = match variant {
-        Variant::Plugin | Variant::Conformance => layout.target().to_path_buf(),
-        Variant::Crashing => layout.target().join("crashing-wasm"),
+        Variant::Plugin | Variant::Conformance | Variant::Component => layout.target().to_path_buf(),
+        Variant::Llm => layout.target().join("llm-wasm"),
+        Variant::Crashing | Variant::CrashingComponent => layout.target().join("crashing-wasm"),
     };
     let mut cargo = run::cargo();
     cargo

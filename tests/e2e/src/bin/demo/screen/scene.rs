@@ -188,11 +188,12 @@ fn headline(moment: &Moment<'_>) -> Line {
 fn addresses(arena: &Arena, arm: &Arm) -> Line {
     let forecaster = arm.forecaster.as_ref().map(|forecaster| forecaster.listen().to_string());
     let forecaster = forecaster.unwrap_or_else(|| "-".into());
-    let text = format!(
-        "requests http://{}   forecaster http://{forecaster}   Envoy's statistics http://{}",
-        arm.listen,
-        arena.envoy.admin()
-    );
+    let statistics = match (&arm.gateway, &arena.envoy) {
+        (Some(gateway), _) => format!("   metrics http://{}/metrics", gateway.admin()),
+        (None, Some(envoy)) => format!("   Envoy's statistics http://{}", envoy.admin()),
+        (None, None) => String::new(),
+    };
+    let text = format!("requests http://{}   forecaster http://{forecaster}{statistics}", arm.listen);
     Line::of(Ink::Dim, text)
 }
 

@@ -1,0 +1,256 @@
+//! The component behind a gate, beside the core in native code and `governor`'s keyed limiter on the same keys in the same run.
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "benchmarks are not an interface"
+)]
+
+use std::{
+    env,
+    hint::black_box,
+    num::NonZeroU32,
+    thread,
+    time::{Duration, Instant},
+};
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use governor::{Quota, RateLimiter};
+use tidegate_core::{
+    Allocator, Class, Demand, KeyHash, Request as CoreRequest, ResourceSetup, SafeBudget, Setup,
+    Timestamp as CoreTime,
+    table::{Forecast, Grant, Key as TableKey, Reservation, Resource, Schedule, Table, Tier},
+    units::MicroRate,
+};
+use tidegate_host::{Budget, Component, Gate, Key, Request, Timestamp};
+
+const START_MS: u64 = 1_767_225_600_000;
+const COUNTS: [(usize, &str); 2] = [(1_000, "1000 hot keys"), (1_000_000, "1000000 random keys")];
+const BATCH: usize = 64;
+const PLENTY: Budget = Budget { per_s: 5e8, burst: 1 << 39 };
+
+fn component() -> Component {
+    let file = env::var_os("TIDEGATE_COMPONENT").expect("`cargo xtask bench host` builds the component");
+    Component::from_file(file).unwrap()
+}
+
+fn gate(component: &Component, shards: u16) -> Gate {
+    let builder = Gate::builder().component(component).resource("requests", PLENTY).shards(shards);
+    builder.build(Timestamp::from_millis(START_MS)).unwrap()
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|key| format!("customer-{key:08}")).collect()
+}
+
+/// Visits positions below `count` in no order that a prefetcher knows.
+fn next(at: &mut u64, count: usize) -> usize {
+    *at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    ((*at >> 33) as usize) % count
+}
+
+fn native(criterion: &mut Criterion) {
+    for (count, label) in COUNTS {
+        let names = names(count);
+        let safe = Some(SafeBudget { capacity: MicroRate::from_per_s(PLENTY.per_s), burst: PLENTY.burst });
+        let setup = Setup {
+            resources: vec![ResourceSetup { name: "requests".into(), safe }],
+            max_unknown_keys: 1_000_000,
+            max_receipts: 100_000,
+            max_waiting: 1_024,
+            receipt_ttl_ms: 900_000,
+            report_interval_ms: 10_000,
+        };
+        let mut allocator = Allocator::new(setup, CoreTime::from_millis(START_MS));
+        let demands = [Demand { resource: 0, cost: 1, estimated: false }];
+        let mut decide = |name: &str, now: u64| {
+            let key = name.as_bytes();
+            let (class, demands) = (Class::Standard, &demands[..]);
+            let request = CoreRequest { key, class, demands, may_wait: false, partial: false };
+            allocator.decide(&request, CoreTime::from_nanos(now))
+        };
+        let (mut now, mut at) = (START_MS * 1_000_000, 1);
+        for name in &names {
+            let _ = black_box(decide(name, now));
+        }
+        criterion.bench_function(&format!("native decide/{label}"), |bencher| {
+            bencher.iter(|| {
+                now += 1_000;
+                black_box(decide(&names[next(&mut at, count)], now))
+            });
+        });
+        let limiter = RateLimiter::keyed(Quota::per_second(NonZeroU32::new(1_000_000).unwrap()));
+        names.iter().for_each(|name| limiter.check_key(name).unwrap());
+        criterion.bench_function(&format!("host governor/{label}"), |bencher| {
+            bencher.iter(|| black_box(limiter.check_key(&names[next(&mut at, count)]).is_ok()));
+        });
+    }
+}
+
+fn decide(criterion: &mut Criterion) {
+    let component = component();
+    // What any call into the component costs, whatever it does.
+    let idle = gate(&component, 1);
+    criterion.bench_function("gate call without work", |bencher| {
+        bencher.iter(|| idle.set_report_interval(black_box(10_000)));
+    });
+    core_call(criterion);
+    for (count, label) in COUNTS {
+        let gate = gate(&component, 1);
+        let keys: Vec<Key> = names(count).iter().map(|name| gate.key(name)).collect();
+        let (mut now, mut at) = (START_MS * 1_000_000, 1);
+        for some in keys.chunks(1_000) {
+            let requests: Vec<Request<'_>> = some.iter().map(Request::new).collect();
+            black_box(gate.decide_batch(&requests, Timestamp::from_nanos(now)));
+        }
+        criterion.bench_function(&format!("gate decide/{label}"), |bencher| {
+            bencher.iter(|| {
+                now += 1_000;
+                let request = Request::new(&keys[next(&mut at, count)]);
+                black_box(gate.decide(&request, Timestamp::from_nanos(now)))
+            });
+        });
+        // A batch counts as 64 decisions.
+        criterion.bench_function(&format!("gate batch of 64/{label}"), |bencher| {
+            bencher.iter_custom(|decisions| {
+                let batches = decisions.div_ceil(BATCH as u64);
+                let started = Instant::now();
+                for _ in 0..batches {
+                    now += 64_000;
+                    let requests: [Request<'_>; BATCH] =
+                        std::array::from_fn(|_| Request::new(&keys[next(&mut at, count)]));
+                    black_box(gate.decide_batch(&requests, Timestamp::from_nanos(now)));
+                }
+                started.elapsed().mul_f64(decisions as f64 / (batches * BATCH as u64) as f64)
+            });
+        });
+        assert_eq!(gate.metrics().unavailable, 0, "every answer was the policy's");
+    }
+}
+
+/// What a call of a core module would cost at least: typed, metered as a gate meters, and without work. The module has a memory and
+/// gives its argument back.
+fn core_call(criterion: &mut Criterion) {
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\
+        \x01\x06\x01\x60\x01\x7e\x01\x7e\
+        \x03\x02\x01\x00\
+        \x05\x03\x01\x00\x01\
+        \x07\x05\x01\x01f\x00\x00\
+        \x0a\x06\x01\x04\x00\x20\x00\x0b";
+    let mut config = wasmtime::Config::new();
+    config.epoch_interruption(true);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    let module = wasmtime::Module::from_binary(&engine, MODULE).unwrap();
+    let mut store = wasmtime::Store::new(&engine, ());
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+    let call = instance.get_typed_func::<u64, u64>(&mut store, "f").unwrap();
+    let lock = std::sync::Mutex::new(store);
+    criterion.bench_function("core module call without work", |bencher| {
+        bencher.iter(|| {
+            let mut store = lock.lock().unwrap();
+            store.set_epoch_deadline(1);
+            call.call(&mut *store, black_box(7)).unwrap()
+        });
+    });
+}
+
+fn admit(criterion: &mut Criterion) {
+    let configuration = r#"{"mode": "enforce", "key": [{"header": "x-customer"}],
+        "resources": {"requests": {"safe_capacity_per_s": 500000000}}, "response_headers": true}"#;
+    let builder = Gate::builder().component(&component()).configuration(configuration);
+    let gate = builder.build(Timestamp::from_millis(START_MS)).unwrap();
+    let names = names(1_000);
+    let (mut now, mut at) = (START_MS * 1_000_000, 1);
+    criterion.bench_function("gate admit/1000 hot keys", |bencher| {
+        bencher.iter(|| {
+            now += 1_000;
+            let name = &names[next(&mut at, 1_000)];
+            let find = |header: &str| (header == "x-customer").then_some(name.as_bytes());
+            black_box(gate.admit(find, Timestamp::from_nanos(now)))
+        });
+    });
+}
+
+/// Nanoseconds from one decision of a thread to its next, while others decide too.
+fn threads(criterion: &mut Criterion) {
+    let component = component();
+    for (count, shards) in [(1, 1), (2, 1), (2, 2), (4, 1), (4, 4)] {
+        let gate = gate(&component, shards);
+        let keys: Vec<Key> = names(1_000).iter().map(|name| gate.key(name)).collect();
+        let work = |worker: u64, decisions: u64| {
+            let mut at = worker + 1;
+            let mut now = START_MS * 1_000_000;
+            let started = Instant::now();
+            for _ in 0..decisions {
+                now += 1_000;
+                let request = Request::new(&keys[next(&mut at, keys.len())]);
+                let _ = black_box(gate.decide(&request, Timestamp::from_nanos(now)));
+            }
+            started.elapsed()
+        };
+        criterion.bench_function(&format!("gate threads/{count} threads, {shards} shards"), |bencher| {
+            bencher.iter_custom(|decisions| {
+                let took: Vec<Duration> = thread::scope(|scope| {
+                    let workers: Vec<_> =
+                        (0..count).map(|worker| scope.spawn(move || work(worker, decisions))).collect();
+                    workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+                });
+                took.iter().sum::<Duration>() / count as u32
+            });
+        });
+    }
+}
+
+fn build(criterion: &mut Criterion) {
+    let component = component();
+    criterion.bench_function("gate build", |bencher| bencher.iter(|| black_box(gate(&component, 1))));
+    let names = names(100_000);
+    let table = table(&names).encode();
+    let mut group = criterion.benchmark_group("gate table");
+    group.sample_size(10);
+    group.bench_function("100000 keys, first table", |bencher| {
+        let apply = |gate: Gate| gate.apply_table(&table, Timestamp::from_millis(START_MS)).unwrap();
+        bencher.iter_batched(|| gate(&component, 1), apply, BatchSize::PerIteration);
+    });
+}
+
+/// A table in which every key owns a reservation.
+fn table(names: &[String]) -> Table {
+    let steps = [Reservation { rate: MicroRate::from_per_s(10.0), depth: 10 }; 15];
+    let key = |name: &String| TableKey {
+        hash: KeyHash::of(name.as_bytes()),
+        tier: 0,
+        grants: vec![Grant {
+            resource: 0,
+            contract: None,
+            reservations: Schedule::from_steps(&steps),
+            forecast: Forecast { low: MicroRate::from_per_s(5.0), high: MicroRate::from_per_s(1e6) },
+        }],
+    };
+    Table {
+        epoch: 1,
+        base_epoch: 0,
+        removed: Vec::new(),
+        starts_at_ms: START_MS,
+        step_ms: 60_000,
+        steps: 15,
+        valid_until_ms: START_MS + 3_600_000,
+        draw_order: tidegate_core::table::DrawOrder::PoolFirst,
+        tiers: vec![Tier { name: "gold".into(), contracts: vec![None], ..Tier::default() }],
+        default_tier: 0,
+        resources: vec![Resource {
+            name: "requests".into(),
+            capacity: MicroRate::from_per_s(PLENTY.per_s),
+            burst: PLENTY.burst,
+            safe_capacity: MicroRate::from_per_s(PLENTY.per_s),
+            tier_reservations: vec![Schedule::default()],
+            ..Resource::default()
+        }],
+        keys: names.iter().map(key).collect(),
+    }
+}
+
+criterion_group!(benches, native, decide, admit, threads, build);
+criterion_main!(benches);
