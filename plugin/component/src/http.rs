@@ -5,7 +5,6 @@ use tidegate_core::{
     attributes::Attributes,
     config::{Config, Mode},
     gate::{self, Gate},
-    outcome,
 };
 
 pub(crate) use crate::bindings::exports::tidegate::admission::http::Attribute;
@@ -56,7 +55,7 @@ impl Guest for Component {
             let seen = Seen { names, values: &values };
             let (Policy::Gate(gate) | Policy::Unset(gate)) = policy else { return without_rules() };
             let verdict = gate.admit(&seen, holds, now);
-            told(gate, verdict)
+            told(verdict)
         })
     }
 
@@ -66,8 +65,7 @@ impl Guest for Component {
             let (Policy::Gate(gate) | Policy::Unset(gate)) = &mut state.policy else { return Vec::new() };
             let released = std::iter::from_fn(|| gate.release(now)).take(MOST_RELEASED);
             let released: Vec<_> = released.collect();
-            let let_go =
-                |(ticket, verdict)| LetGo { ticket: Ticket::to_u64(ticket), verdict: told(gate, verdict) };
+            let let_go = |(ticket, verdict)| LetGo { ticket: Ticket::to_u64(ticket), verdict: told(verdict) };
             released.into_iter().map(let_go).collect()
         })
     }
@@ -129,21 +127,15 @@ fn settle_headers(config: Option<&Config>) -> impl Iterator<Item = &str> {
     config.into_iter().flat_map(|config| &config.resources).filter_map(|rule| rule.settle_header.as_deref())
 }
 
-/// A verdict in the world's types, and what every response tells of it.
-fn told(gate: &Gate, verdict: gate::Verdict) -> Verdict {
-    let header = |(name, value): (&str, &str)| Header { name: name.to_owned(), value: value.to_owned() };
-    let headers = if gate.config().response_headers {
-        let told = outcome::told(verdict.label.as_str(), gate.allocator().tier_name(verdict.tier));
-        told.into_iter().map(header).collect()
-    } else {
-        Vec::new()
-    };
+/// A verdict in the world's types.
+fn told(verdict: gate::Verdict) -> Verdict {
+    let header = |(name, value): (&str, String)| Header { name: name.to_owned(), value };
     Verdict {
         label: verdict.label.into(),
         tier: verdict.tier,
         receipt: verdict.receipt.map(Receipt::to_u64),
         response: verdict.response.map(Into::into),
-        headers,
+        headers: verdict.headers.into_iter().map(header).collect(),
         ticket: verdict.ticket.map(Ticket::to_u64),
         anonymous: verdict.anonymous,
         rule: verdict.rule.and_then(|rule| u32::try_from(rule).ok()),

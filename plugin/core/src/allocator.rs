@@ -6,6 +6,7 @@
 //! | `decide` | the order of a decision, top to bottom |
 //! | `crew` | workers that share their budgets: what is looked at before, and paid after |
 //! | `view` | what it depends on |
+//! | `standing` | what a contract leaves a key |
 //! | `retry` | when a refused request would be admitted |
 //! | `waiting`, `release` | the queue: its order, and who goes when |
 //! | `settle` | charge or refund the difference to the actual cost |
@@ -39,6 +40,7 @@ mod release;
 mod request;
 mod retry;
 mod settle;
+mod standing;
 mod step;
 mod view;
 mod waiting;
@@ -50,6 +52,7 @@ pub use crew::{Crew, CrewCells};
 pub use explain::{Alternatives, Explanation, ResourceExplanation};
 pub use receipts::Receipt;
 pub use request::{Admission, Class, Decision, Demand, Reason, Refusal, Request, Source, Waiting};
+pub use standing::Standing;
 pub use waiting::Ticket;
 
 use self::{

@@ -106,6 +106,8 @@ pub struct Config {
     pub fail_mode: FailMode,
     /// Whether every response tells the decision in headers.
     pub response_headers: bool,
+    /// Whether responses tell the customer's contract and what is left of it, in `RateLimit` fields.
+    pub ratelimit_headers: bool,
 }
 
 impl Default for Config {
@@ -128,6 +130,7 @@ impl Default for Config {
             forecaster: None,
             fail_mode: FailMode::Reactive,
             response_headers: false,
+            ratelimit_headers: false,
         }
     }
 }
@@ -238,6 +241,9 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     }
     if let Some(node) = object.take("response_headers") {
         config.response_headers = reader.flag(&node).unwrap_or_default();
+    }
+    if let Some(node) = object.take("ratelimit_headers") {
+        config.ratelimit_headers = reader.flag(&node).unwrap_or_default();
     }
     object.finish(reader);
     config

@@ -29,6 +29,8 @@ pub struct Verdict {
     pub response: Option<Response>,
     /// It is held back under this ticket, until [`Gate::release`] names it or the client has gone ([`Gate::cancel`]).
     pub ticket: Option<Ticket>,
+    /// What the response tells of it, where the configuration wants that: header names and values.
+    pub headers: Vec<(&'static str, String)>,
     /// A part of the key was missing.
     pub anonymous: bool,
     /// Index of the rule that matched.
@@ -96,13 +98,14 @@ impl Label {
 }
 
 impl Verdict {
-    const fn passed(label: Label, tier: u8, receipt: Option<Receipt>) -> Self {
+    fn passed(label: Label, tier: u8, receipt: Option<Receipt>) -> Self {
         Self {
             label,
             tier,
             receipt,
             response: None,
             ticket: None,
+            headers: Vec::new(),
             anonymous: false,
             rule: None,
             mode: Mode::Shadow,
@@ -174,6 +177,27 @@ impl Gate {
 
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
+        let mut verdict = self.judge(attributes, holds, now);
+        verdict.headers = self.told(&verdict);
+        if self.config.ratelimit_headers && verdict.label != Label::Skipped {
+            let Self { config, allocator, key, .. } = self;
+            let standings = (0..).zip(&config.resources).filter_map(|(index, resource)| {
+                Some((resource.name.as_str(), allocator.standing(key, index, now)?))
+            });
+            verdict.headers.extend(outcome::ratelimit_fields(standings));
+        }
+        verdict
+    }
+
+    /// What every response tells of its request's decision.
+    fn told(&self, verdict: &Verdict) -> Vec<(&'static str, String)> {
+        if !self.config.response_headers {
+            return Vec::new();
+        }
+        outcome::told(verdict.label.as_str(), self.allocator.tier_name(verdict.tier)).into()
+    }
+
+    fn judge<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
         let matching = self.config.rules.iter().position(|rule| rule.matcher.matches(attributes));
         let rule = matching.and_then(|index| self.config.rules.get(index));
         if rule.is_some_and(|rule| rule.skip) {
@@ -234,6 +258,7 @@ impl Gate {
         if matches!(decision, Decision::Admit(_)) {
             verdict.label = Label::Delayed;
         }
+        verdict.headers = self.told(&verdict);
         Some((ticket, Verdict { mode: Mode::Enforce, ..verdict }))
     }
 

@@ -32,7 +32,7 @@ mod wire;
 pub use allocator::{
     Admission, Allocator, Alternatives, Class, Crew, CrewCells, Decision, Demand, Explanation, Progress,
     Reason, Receipt, Refusal, Request, ResourceExplanation, ResourceSetup, SafeBudget, Setup, Source,
-    TableState, Ticket, Waiting,
+    Standing, TableState, Ticket, Waiting,
 };
 pub use units::{Amount, KeyHash, Rate, Share, Timestamp};
 pub use wire::WireError;

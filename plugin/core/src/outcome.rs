@@ -4,8 +4,11 @@
 //! draft-ietf-httpapi-ratelimit-headers-11. Retry-After (RFC 9110, section 10.2.3) is whole seconds, rounded up, so
 //! that whoever obeys it is not early; it is left out when waiting would not help.
 
-use alloc::{format, string::String, vec::Vec};
+mod ratelimit;
 
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+
+pub(crate) use ratelimit::fields as ratelimit_fields;
 use serde::Serialize;
 
 use crate::allocator::{Allocator, Reason, Refusal};
@@ -35,6 +38,9 @@ struct Problem<'a> {
     resource: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    /// As the draft names it.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<[&'a str; 1]>,
 }
 
 const QUOTA: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
@@ -63,13 +69,24 @@ pub fn refused(refusal: &Refusal, allocator: &Allocator) -> Response {
         (Reason::Malformed, _) => String::from("The request asks for a resource that does not exist."),
     };
     let resource = Some(resource).filter(|name| !name.is_empty());
-    render(&Problem { r#type, title, status, detail: what, tier, reason, resource, retry_after_s })
+    let violated_policies = resource.filter(|_| refusal.reason == Reason::Contract).map(|name| [name]);
+    let detail = what;
+    render(&Problem {
+        r#type,
+        title,
+        status,
+        detail,
+        tier,
+        reason,
+        resource,
+        retry_after_s,
+        violated_policies,
+    })
 }
 
 /// What every response tells of its request's decision, where the configuration wants it: header names and values.
-#[must_use]
-pub const fn told<'a>(label: &'a str, tier: &'a str) -> [(&'static str, &'a str); 2] {
-    [("x-tidegate-decision", label), ("x-tidegate-tier", tier)]
+pub(crate) fn told(label: &str, tier: &str) -> [(&'static str, String); 2] {
+    [("x-tidegate-decision", label.to_owned()), ("x-tidegate-tier", tier.to_owned())]
 }
 
 /// The answer when there is no valid table and the fail mode is closed.
@@ -86,6 +103,7 @@ pub fn no_table(tier: &str) -> Response {
         reason: "no_table",
         resource: None,
         retry_after_s: Some(1),
+        violated_policies: None,
     })
 }
 

@@ -1,24 +1,22 @@
 //! Requests held back: paused streams by ticket, resumed or answered when the gate says so.
 
-use std::{cell::Cell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use proxy_wasm::hostcalls;
-use tidegate_core::{
-    Receipt, Ticket,
-    gate::{Label, Verdict},
-};
+use tidegate_core::{Receipt, Ticket, gate::Verdict};
 
 use crate::host;
 
 /// What a request learns when it may go on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct LetGo {
     pub(crate) receipt: Option<Receipt>,
-    pub(crate) label: Label,
+    /// What its response tells of it.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 /// Where a request finds that.
-pub(crate) type Slot = Rc<Cell<Option<LetGo>>>;
+pub(crate) type Slot = Rc<RefCell<Option<LetGo>>>;
 
 /// Paused streams.
 #[derive(Default)]
@@ -59,11 +57,11 @@ impl Stream {
     /// Lets the request pass or answers it. Envoy acts when the call into the plugin has returned.
     ///
     /// A stream that has gone meanwhile is left alone: its request notices by itself.
-    pub(crate) fn finish(self, verdict: &Verdict, tier: &str) {
+    pub(crate) fn finish(self, verdict: Verdict, tier: &str) {
         if hostcalls::set_effective_context(self.context).is_err() {
             return;
         }
-        self.slot.set(Some(LetGo { receipt: verdict.receipt, label: verdict.label }));
+        *self.slot.borrow_mut() = Some(LetGo { receipt: verdict.receipt, headers: verdict.headers });
         host::show_decision(verdict.label, tier);
         match &verdict.response {
             Some(response) => host::respond(response),

@@ -19,8 +19,8 @@ pub(crate) struct Request {
     state: Shared,
     context: u32,
     receipt: Option<Receipt>,
-    /// Decision and tier for the response's headers, if those are wanted.
-    told: Option<(&'static str, String)>,
+    /// What its response tells of the decision: header names and values.
+    told: Vec<(&'static str, String)>,
     /// Held back under this ticket, and where the end of that is found.
     held: Option<(Ticket, Slot)>,
     /// Its body is being read.
@@ -37,7 +37,7 @@ impl Request {
             state: Shared::clone(state),
             context,
             receipt: None,
-            told: None,
+            told: Vec::new(),
             held: None,
             #[cfg(feature = "llm")]
             asking: None,
@@ -52,7 +52,7 @@ impl Request {
             std::process::abort();
         }
         let Some(verdict) = self.admit(request) else { return Action::Continue };
-        self.receipt = verdict.receipt;
+        (self.receipt, self.told) = (verdict.receipt, verdict.headers);
         if self.held.is_some() {
             return Action::Pause;
         }
@@ -75,9 +75,6 @@ impl Request {
         }
         let tier = name(verdict.tier);
         host::show_decision(verdict.label, &tier);
-        if gate.config().response_headers {
-            self.told = Some((verdict.label.as_str(), tier));
-        }
         self.held = verdict.ticket.map(|ticket| (ticket, held.hold(ticket, self.context, now.millis())));
         if self.held.is_some() {
             state.wake(now);
@@ -95,12 +92,9 @@ impl Request {
 
     /// What became of it while it was held back.
     fn learn(&mut self) {
-        let Some(let_go) = self.held.as_ref().and_then(|(_, slot)| slot.get()) else { return };
+        let Some(let_go) = self.held.as_ref().and_then(|(_, slot)| slot.take()) else { return };
         self.held = None;
-        self.receipt = let_go.receipt;
-        if let Some((decision, _)) = &mut self.told {
-            *decision = let_go.label.as_str();
-        }
+        (self.receipt, self.told) = (let_go.receipt, let_go.headers);
     }
 }
 
@@ -155,7 +149,7 @@ impl HttpContext for Request {
     #[cfg(feature = "llm")]
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
         // It may wait for tokens when its body comes.
-        if self.held.as_ref().is_some_and(|(_, slot)| slot.get().is_none()) {
+        if self.held.as_ref().is_some_and(|(_, slot)| slot.borrow().is_none()) {
             return Action::Pause;
         }
         let Some(asking) = &mut self.asking else { return Action::Continue };
@@ -173,9 +167,8 @@ impl HttpContext for Request {
 
     fn on_http_response_headers(&mut self, _: usize, _ends: bool) -> Action {
         self.learn();
-        if let Some((decision, tier)) = self.told.take() {
-            host::add_response_header("x-tidegate-decision", decision);
-            host::add_response_header("x-tidegate-tier", &tier);
+        for (name, value) in self.told.drain(..) {
+            host::add_response_header(name, &value);
         }
         if self.receipt.is_some() {
             let headers = Headers::of_response();

@@ -151,7 +151,7 @@ impl RootContext for Root {
         let now = host::now();
         let released = self.with(|state| state.let_go(now)).unwrap_or_default();
         for (stream, verdict, tier) in released {
-            stream.finish(&verdict, &tier);
+            stream.finish(verdict, &tier);
         }
         #[cfg(feature = "llm")]
         self.let_go_without_bodies(now);

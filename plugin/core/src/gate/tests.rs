@@ -104,7 +104,9 @@ fn a_customer_over_its_contract_gets_429_and_one_without_tokens_503() {
     assert_eq!((over.label, gate.allocator().tier_name(over.tier)), (Label::RefusedContract, "gold"));
     let response = over.response.unwrap();
     assert_eq!(response.status, 429);
-    assert!(response.body.contains("quota-exceeded") && response.body.contains(r#""reason":"contract""#));
+    for told in ["quota-exceeded", r#""reason":"contract""#, r#""violated-policies":["requests"]"#] {
+        assert!(response.body.contains(told), "{}", response.body);
+    }
     assert_eq!(gate.admit(request("stranger").as_slice(), false, now()).response.unwrap().status, 503);
 }
 
@@ -231,4 +233,39 @@ fn usage_in_the_body_settles_what_the_prompt_was_estimated_to_cost() {
         Label::RefusedPool,
         "without usage the estimate stands"
     );
+}
+
+/// A field of a verdict's headers, read by a parser of structured fields: names with their parameters.
+fn field(verdict: &Verdict, name: &str) -> Vec<(String, Vec<(String, i64)>)> {
+    let value = &verdict.headers.iter().find(|(header, _)| *header == name).unwrap().1;
+    let list: sfv::List = sfv::Parser::new(value).parse().unwrap();
+    let item = |entry: sfv::ListEntry| {
+        let sfv::ListEntry::Item(item) = entry else { panic!("{entry:?}") };
+        let number =
+            |(key, value): (sfv::Key, sfv::BareItem)| Some((key.to_string(), value.as_integer()?.into()));
+        (
+            item.bare_item.as_string().unwrap().to_string(),
+            item.params.into_iter().filter_map(number).collect(),
+        )
+    };
+    list.into_iter().map(item).collect()
+}
+
+#[test]
+fn contracts_are_told_as_the_ratelimit_draft_has_it() {
+    let mut gate = gate(r#", "mode": "enforce", "ratelimit_headers": true"#);
+    let mut with_contract = table();
+    with_contract.keys[0].grants[0].contract = Some(Contract { rate: MicroRate::from_per_s(0.5), burst: 2 });
+    gate.allocator_mut().apply(&with_contract.encode(), now()).unwrap();
+    let two = |name: &str, numbers: [(&str, i64); 2]| {
+        alloc::vec![(name.to_string(), numbers.map(|(key, value)| (key.to_string(), value)).to_vec())]
+    };
+    for (left, full_in_s) in [(1, 2), (0, 4)] {
+        let verdict = gate.admit(request("acme").as_slice(), false, now());
+        assert!(verdict.response.is_none(), "{verdict:?}");
+        assert_eq!(field(&verdict, "ratelimit-policy"), two("requests", [("q", 2), ("w", 4)]));
+        assert_eq!(field(&verdict, "ratelimit"), two("requests", [("r", left), ("t", full_in_s)]));
+    }
+    let unknown = gate.admit(request("stranger").as_slice(), false, now());
+    assert_eq!(unknown.headers, [], "who has no contract has no limit");
 }

@@ -51,6 +51,8 @@ pub struct Answer {
     pub tier: Option<String>,
     /// When to come back.
     pub retry_after_s: Option<u64>,
+    /// What the customer's contracts leave: the fields `RateLimit-Policy` and `RateLimit`.
+    pub ratelimit: Option<(String, String)>,
     /// The body's type.
     pub content_type: Option<String>,
     /// What the upstream said the request cost: the headers `x-total-..`.
@@ -149,6 +151,7 @@ impl Answer {
             decision: text("x-tidegate-decision"),
             tier: text("x-tidegate-tier"),
             retry_after_s: number("retry-after"),
+            ratelimit: text("ratelimit-policy").zip(text("ratelimit")),
             content_type: text("content-type"),
             totals: headers.iter().filter_map(total).collect(),
             body,

@@ -105,6 +105,14 @@ async fn whoever_waits_as_long_as_told_is_admitted() -> Result<()> {
             let refusal = until_refused(&rig, customer).await?;
             assert_eq!(refusal.status, status, "{customer}: {refusal:?}");
             let wait_s = refusal.retry_after_s.context("no Retry-After")?;
+            let (policy, left) = refusal.ratelimit.clone().context("no RateLimit fields")?;
+            if customer == "acme" {
+                assert_eq!(policy, r#""requests";q=2;w=4;qu="requests""#);
+                let full_in_s: u64 =
+                    left.strip_prefix(r#""requests";r=0;t="#).context("some are left")?.parse()?;
+                // What was borrowed beyond it, at most as much again, is paid back first.
+                assert!((wait_s..=8).contains(&full_in_s), "{left}, and to wait {wait_s} s");
+            }
             assert!(wait_s <= SOON.as_secs(), "{refusal:?}");
             sleep(Duration::from_secs(wait_s)).await;
             let again = rig.client.ask(&Ask::of(customer)).await?;

@@ -42,6 +42,7 @@ pub(crate) fn plugin(resources: &Value) -> Value {
         "resources": resources,
         "forecaster": { "cluster": "tidegate", "token": TOKEN },
         "response_headers": true,
+        "ratelimit_headers": true,
     })
 }
 
