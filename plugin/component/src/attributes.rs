@@ -60,7 +60,7 @@ impl Wanted {
         match cost {
             CostRule::Constant(_) => {}
             CostRule::Header { name, .. } => self.want(name),
-            CostRule::BodySize { .. } => self.want("content-length"),
+            CostRule::BodySize { .. } | CostRule::Llm(_) => self.want("content-length"),
         }
     }
 
