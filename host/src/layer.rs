@@ -92,6 +92,9 @@ where
         let (gate, body) = (self.gate.clone(), self.body);
         let (head, content) = request.into_parts();
         let judged = gate.admit_or_hold(|name| attribute(&head, name));
+        let open = |receipt| Open { gate: self.gate.clone(), receipt: Some(receipt) };
+        // A future may be dropped before it is ever polled.
+        let admitted = judged.0.receipt.map(open);
         Box::pin(async move {
             let verdict = decided(&gate, &head, judged).await;
             if let Some(answer) = verdict.response {
@@ -102,7 +105,8 @@ where
                 add(response.headers_mut(), &verdict.headers);
                 return Ok(response);
             }
-            let open = verdict.receipt.map(|receipt| Open { gate, receipt: Some(receipt) });
+            let late = |receipt| Open { gate, receipt: Some(receipt) };
+            let open = admitted.or_else(|| verdict.receipt.map(late));
             let mut response = inner.call(Request::from_parts(head, content)).await?;
             if let Some(open) = open {
                 open.settle(response.headers());

@@ -9,6 +9,7 @@
 )]
 
 mod held;
+mod layer;
 mod link;
 mod memory;
 mod shards;
