@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use tidegate_model::Entry;
 
 use crate::{
@@ -63,7 +64,7 @@ impl Learner {
     pub fn new(learning: &Learning, resources: usize) -> Self {
         let settings = SeriesSettings::new(learning);
         Self {
-            totals: (0..resources).map(|_| Series::new(&settings)).collect(),
+            totals: (0..resources).map(|_| Series::sum(&settings)).collect(),
             settings,
             max_keys: learning.max_keys,
             keys: BTreeMap::new(),
@@ -89,8 +90,7 @@ impl Learner {
                 None => unlearned.too_many_keys += 1,
             }
         }
-        let all = self.keys.values_mut().flatten().flatten().chain(&mut self.totals);
-        all.for_each(|series| series.close(step));
+        self.for_all(|series| series.close(step));
         let settings = &self.settings;
         self.keys.retain(|key, resources| {
             customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
@@ -116,8 +116,14 @@ impl Learner {
 
     /// Forecasts every series, `horizon` steps from step `from` on.
     pub fn predict(&mut self, from: u64, horizon: usize) {
-        let all = self.keys.values_mut().flatten().flatten().chain(&mut self.totals);
-        all.for_each(|series| series.predict(from, horizon));
+        self.for_all(|series| series.predict(from, horizon));
+    }
+
+    /// Does the same with every series, on all cores.
+    fn for_all(&mut self, work: impl Fn(&mut Series) + Sync) {
+        let of_key = |(_, series): (&String, &mut KeySeries)| series.iter_mut().flatten().for_each(&work);
+        self.keys.par_iter_mut().for_each(of_key);
+        self.totals.par_iter_mut().for_each(&work);
     }
 
     /// The keys in order, each with its series by resource index.
@@ -135,6 +141,23 @@ impl Learner {
     #[must_use]
     pub fn total(&self, resource: usize) -> Option<&Series> {
         self.totals.get(resource)
+    }
+
+    /// The sums over all keys, by resource index.
+    pub(crate) fn totals(&self) -> &[Series] {
+        &self.totals
+    }
+
+    pub(crate) fn totals_mut(&mut self) -> &mut [Series] {
+        &mut self.totals
+    }
+
+    pub(crate) fn key_mut(&mut self, key: &str) -> &mut [Option<Series>] {
+        self.keys.get_mut(key).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    pub(crate) fn season_steps(&self) -> usize {
+        self.settings.season_steps()
     }
 
     /// Number of series learned, sums not counted.

@@ -10,6 +10,13 @@ use crate::learner::Learning;
 const PAST_STEPS: usize = 120;
 /// How far ahead errors are learned, in steps; further on, intervals grow with the root of the distance.
 const LEARNED_AHEAD: usize = 15;
+/// Sums are few, so that they may have the models that take time and memory: seasons of history these are fitted to.
+const SEASONS_OF_SUMS: usize = 4;
+/// What one step tells about the level and about how wrong forecasts are.
+const NEWS: f64 = 0.05;
+/// Fewer values than this are not worth a fit, and a fit is due when this part of what is known is newer than the last.
+const ENOUGH: u64 = 16;
+const NEW_PART: f64 = 1.0 / 3.0;
 /// A key is not forgotten sooner, however short the season is.
 const MIN_MEMORY_STEPS: u64 = 240;
 
@@ -23,6 +30,10 @@ pub(crate) struct SeriesSettings {
 impl SeriesSettings {
     pub(crate) const fn new(learning: &Learning) -> Self {
         Self { model: learning.model, season_steps: learning.season_steps }
+    }
+
+    pub(crate) const fn season_steps(&self) -> usize {
+        self.season_steps
     }
 
     fn memory_steps(&self) -> u64 {
@@ -60,12 +71,33 @@ pub struct Series {
     from: u64,
     forecast: Vec<StepForecast>,
     past: VecDeque<Past>,
+    entry: &'static Entry,
+    /// Steps that had been learned when the model was last fitted.
+    fitted_at: u64,
+    /// Demand lately, and by how much it has been forecast wrong, in tokens.
+    level: f64,
+    error: Option<f64>,
 }
 
 impl Series {
+    /// The demand of a key, learned by a small model.
     pub(crate) fn new(settings: &SeriesSettings) -> Self {
+        Self::of(settings, &Settings::light(settings.season_steps, LEARNED_AHEAD))
+    }
+
+    /// The demand of many, learned by a model that may take time.
+    pub(crate) fn sum(settings: &SeriesSettings) -> Self {
+        let light = Settings::light(settings.season_steps, LEARNED_AHEAD);
+        Self::of(settings, &Settings { history: SEASONS_OF_SUMS * settings.season_steps.max(64), ..light })
+    }
+
+    fn of(settings: &SeriesSettings, model: &Settings) -> Self {
         Self {
-            model: (settings.model.build)(&Settings::light(settings.season_steps, LEARNED_AHEAD)),
+            model: (settings.model.build)(model),
+            entry: settings.model,
+            fitted_at: 0,
+            level: 0.0,
+            error: None,
             memory_steps: settings.memory_steps(),
             pending: 0,
             largest: [0, 0],
@@ -87,6 +119,7 @@ impl Series {
     pub(crate) fn close(&mut self, step: u64) {
         let demand = std::mem::take(&mut self.pending);
         self.remember(step, demand);
+        self.level += NEWS * (demand as f64 - self.level);
         self.model.observe(step, demand as f64);
         self.silent_steps = if demand == 0 { self.silent_steps.saturating_add(1) } else { 0 };
         self.largest_age += 1;
@@ -100,6 +133,7 @@ impl Series {
     fn remember(&mut self, step: u64, demand: u64) {
         let Some(forecast) = self.at(step) else { return };
         let [_, lo_80, _, hi_80, _] = forecast.quantiles;
+        let wrong_by = (forecast.mean - demand as f64).abs();
         let past = Past {
             step,
             actual: demand as f32,
@@ -111,6 +145,31 @@ impl Series {
             self.past.pop_front();
         }
         self.past.push_back(past);
+        self.error = Some(self.error.map_or(wrong_by, |error| error + NEWS * (wrong_by - error)));
+    }
+
+    /// What it would be worth to fit the model now; `None` while it is not due.
+    pub(crate) fn fit_value(&self, season_steps: usize) -> Option<f64> {
+        let observed = self.model.observed_steps();
+        let known = observed.min((season_steps as u64).max(MIN_MEMORY_STEPS));
+        let new_part = observed.saturating_sub(self.fitted_at) as f64 / known.max(1) as f64;
+        let is_due = observed >= ENOUGH && new_part >= NEW_PART;
+        is_due.then(|| self.error.unwrap_or(self.level) * new_part.min(1.0))
+    }
+
+    /// The model once more, to be fitted elsewhere.
+    pub(crate) fn copy_model(&self) -> Option<Box<dyn Model>> {
+        (self.entry.restore)(&self.model.snapshot()).ok()
+    }
+
+    /// Takes a copy that has been fitted, if it has learned as much as the model.
+    pub(crate) fn adopt(&mut self, model: Box<dyn Model>) -> bool {
+        let is_level = model.observed_steps() == self.model.observed_steps();
+        if is_level {
+            self.fitted_at = model.observed_steps();
+            self.model = model;
+        }
+        is_level
     }
 
     pub(crate) fn predict(&mut self, from: u64, horizon: usize) {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::outlook::Outlook;
+
 /// The quantile levels of every forecast, ascending; 0.1 and 0.9 bound the 80 % interval, 0.025 and 0.975 the 95 % one.
 pub const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 
@@ -84,6 +86,9 @@ pub trait Model: Send + Sync {
 
     /// Forecasts `horizon` steps from step `from` on; empty before the first observation.
     fn forecast(&self, from: u64, horizon: usize) -> Vec<StepForecast>;
+
+    /// What a forecast of this model means in words, and how likely each is.
+    fn outlook(&self, ahead: &[StepForecast]) -> Outlook;
 
     /// How many steps have been learned, gaps not counted.
     fn observed_steps(&self) -> u64;

@@ -90,9 +90,8 @@ impl Lead {
             self.waiting.pop_front();
         }
         let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
-        let unit = f64::from(issued.unit);
-        if unit > 0.0 {
-            let error = ((value - issued.mean()) / unit).clamp(-LARGEST, LARGEST);
+        if let Some(error) = issued.error(value) {
+            let unit = f64::from(issued.unit);
             let [_, _, median, ..] = issued.quantiles;
             let gain = ((value - issued.mean()).abs() - (value - f64::from(median)).abs()) / unit;
             self.median_gain = MEDIAN_DISCOUNT * self.median_gain + gain.clamp(-LARGEST, LARGEST) as f32;
@@ -101,11 +100,21 @@ impl Lead {
         Some(issued)
     }
 
-    /// Learns how well the methods did at this distance, or at one nearby, which then counts for its `share`.
-    pub(super) fn weigh(&mut self, issued: &Issued, value: f64, share: f32) {
+    /// Learns how well the methods did at this distance, or at one nearby, which then counts for its `share`;
+    /// [`Lead::weigh`] draws the conclusion.
+    pub(super) fn credit(&mut self, issued: &Issued, value: f64, share: f32) {
         if issued.unit > 0.0 {
             self.mix.learn(&issued.points, issued.mean, value as f32, issued.unit, share);
         }
+    }
+
+    /// Makes what was learned of the methods count for less: it was of another level.
+    pub(super) fn forget(&mut self) {
+        self.mix.forget();
+    }
+
+    pub(super) fn weigh(&mut self) {
+        self.mix.weigh();
     }
 }
 
@@ -122,6 +131,16 @@ impl Issued {
 
     pub(super) fn mean(&self) -> f64 {
         f64::from(self.mean)
+    }
+
+    pub(super) fn forecast(&self) -> StepForecast {
+        StepForecast { mean: self.mean(), quantiles: self.quantiles.map(f64::from) }
+    }
+
+    /// The error in units of the scale, if there is one.
+    pub(super) fn error(&self, value: f64) -> Option<f64> {
+        let unit = f64::from(self.unit);
+        (unit > 0.0).then(|| ((value - self.mean()) / unit).clamp(-LARGEST, LARGEST))
     }
 }
 
