@@ -23,7 +23,18 @@ pub struct Fit {
 enum Place {
     Key(String, usize),
     Total(usize),
+    Tier(u8, usize),
 }
+
+/// What a series is of, and what a fit of it is worth.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Of<'a> {
+    Total,
+    Tier(u8),
+    Key(&'a str),
+}
+
+type Due<'a> = (f64, Of<'a>, usize);
 
 impl Fit {
     /// Fits the copy; takes milliseconds.
@@ -38,14 +49,17 @@ impl Learner {
     pub fn fits(&self, most: usize) -> Vec<Fit> {
         let of_keys = self.keys().flat_map(|(key, resources)| {
             let known = resources.iter().enumerate().filter_map(|(at, series)| Some((at, series.as_ref()?)));
-            known.map(move |(resource, series)| (Some(key), resource, series))
+            known.map(move |(resource, series)| (Of::Key(key), resource, series))
         });
-        let of_totals = self.totals().iter().enumerate().map(|(resource, series)| (None, resource, series));
-        let valued = |(key, resource, series): (_, _, &'_ Series)| {
-            Some((series.fit_value(self.season_steps())?, key, resource))
+        let of_sums = self.sums().iter().enumerate().flat_map(|(resource, sums)| {
+            let tiers = sums.tiers().map(move |(tier, series)| (Of::Tier(tier), resource, series));
+            tiers.chain([(Of::Total, resource, &sums.total)])
+        });
+        let valued = |(of, resource, series): (_, _, &'_ Series)| {
+            Some((series.fit_value(self.season_steps())?, of, resource))
         };
-        let mut due: Vec<(f64, Option<&str>, usize)> = of_keys.chain(of_totals).filter_map(valued).collect();
-        let by_value = |left: &(f64, Option<&str>, usize), right: &(f64, Option<&str>, usize)| -> Ordering {
+        let mut due: Vec<Due<'_>> = of_keys.chain(of_sums).filter_map(valued).collect();
+        let by_value = |left: &Due<'_>, right: &Due<'_>| -> Ordering {
             right.0.total_cmp(&left.0).then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
         };
         if due.len() > most && most > 0 {
@@ -53,8 +67,12 @@ impl Learner {
         }
         due.truncate(most);
         due.sort_by(by_value);
-        let copy = |(_, key, resource): (f64, Option<&str>, usize)| {
-            let place = key.map_or(Place::Total(resource), |key| Place::Key(key.to_owned(), resource));
+        let copy = |(_, of, resource): Due<'_>| {
+            let place = match of {
+                Of::Key(key) => Place::Key(key.to_owned(), resource),
+                Of::Tier(tier) => Place::Tier(tier, resource),
+                Of::Total => Place::Total(resource),
+            };
             let model = self.find(&place)?.copy_model()?;
             Some(Fit { place, model })
         };
@@ -67,7 +85,8 @@ impl Learner {
             let Fit { place, model } = fit;
             let series = match &place {
                 Place::Key(key, resource) => self.key_mut(key).get_mut(*resource).and_then(Option::as_mut),
-                Place::Total(resource) => self.totals_mut().get_mut(*resource),
+                Place::Total(resource) => self.sums_mut(*resource).map(|sums| &mut sums.total),
+                Place::Tier(tier, resource) => self.sums_mut(*resource).and_then(|sums| sums.tier_mut(*tier)),
             };
             series.is_some_and(|series| series.adopt(model))
         };
@@ -85,6 +104,7 @@ impl Learner {
         match place {
             Place::Key(key, resource) => self.key(key).get(*resource)?.as_ref(),
             Place::Total(resource) => self.total(*resource),
+            Place::Tier(tier, resource) => self.tier(*resource, *tier),
         }
     }
 }
@@ -116,8 +136,8 @@ mod tests {
         let places =
             |learner: &Learner| learner.fits(10).into_iter().map(|fit| fit.place).collect::<Vec<_>>();
         let last = Place::Key("calm".into(), 0);
-        assert_eq!((places(&learner).len(), places(&learner).last()), (3, Some(&last)));
-        assert_eq!(learner.refit(2), 2);
+        assert_eq!((places(&learner).len(), places(&learner).last()), (4, Some(&last)));
+        assert_eq!(learner.refit(3), 3);
         assert_eq!(places(&learner), [last]);
         assert_eq!((learner.refit(10), learner.refit(10)), (1, 0));
     }

@@ -4,6 +4,7 @@
 //! configuration file or I/O, so that the running forecaster and the simulator are one loop.
 
 mod fit;
+mod groups;
 mod input;
 mod learner;
 mod policy;

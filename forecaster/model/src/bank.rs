@@ -11,6 +11,7 @@ mod lead;
 mod mix;
 mod regime;
 mod scale;
+mod uplift;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,7 @@ use crate::{
 use lead::{Issued, Lead};
 use regime::Regime;
 use scale::Scale;
+use uplift::Uplift;
 
 /// A gap is filled in step by step up to so many steps, or the longest season if that is more.
 const FILLED: usize = 64;
@@ -50,6 +52,7 @@ struct State {
     leads: Vec<Lead>,
     scale: Scale,
     regime: Regime,
+    uplift: Uplift,
     observed: u64,
     largest: f64,
 }
@@ -107,6 +110,7 @@ impl Bank {
                 history: History::new(capacity, settings.is_light()),
                 scale: Scale::default(),
                 regime: Regime::default(),
+                uplift: Uplift::default(),
                 observed: 0,
                 largest: 0.0,
             },
@@ -185,11 +189,17 @@ impl Bank {
         }
     }
 
+    /// By how much more than methods say is expected of the step so many ahead.
+    fn uplift(&self, ahead: usize) -> f64 {
+        let now = self.state.history.last_step();
+        self.state.uplift.factor(now, now.saturating_add(ahead as u64))
+    }
+
     fn step_forecast(&self, points: &[f64], ahead: usize, offsets: &[[f64; LEVELS.len()]]) -> StepForecast {
         let place = Place::of(ahead, &self.state.leads);
-        let mean = self.combined(points, &place);
-        let unit = self.state.scale.of(mean, ahead);
         let most = self.state.largest * CEILING;
+        let mean = (self.combined(points, &place) * self.uplift(ahead)).min(most);
+        let unit = self.state.scale.of(mean, ahead);
         let of = |lead: usize| offsets.get(lead).copied().unwrap_or(NORMAL);
         let (near, far) = (of(place.from), of(place.to));
         let mut least = 0.0_f64;
@@ -224,7 +234,7 @@ impl Bank {
             let points = points.at(ahead - 1);
             let forecast = self.step_forecast(points, ahead, &offsets);
             let unit = self.state.scale.of(forecast.mean, ahead);
-            let issued = Issued::new(step + ahead as u64, points, &forecast, unit);
+            let issued = Issued::new(step + ahead as u64, points, &forecast, unit, self.uplift(ahead));
             if let Some(lead) = self.state.leads.get_mut(index) {
                 lead.push(issued);
             }
@@ -233,12 +243,17 @@ impl Bank {
 
     fn settle(&mut self, step: u64, value: f64) {
         let (mut any, mut shifted) = (false, false);
+        let watched = self.state.leads.iter().rposition(Lead::is_issued_each_step);
+        let mut expected = None;
         for index in 0..self.state.leads.len() {
             let Some(issued) = self.state.leads.get_mut(index).and_then(|lead| lead.settle(step, value))
             else {
                 continue;
             };
             any = true;
+            if watched == Some(index) {
+                expected = Some(issued.usual());
+            }
             self.state.regime.settle(&issued.forecast(), value);
             if index == 0 {
                 self.state.scale.learn(value, issued.mean());
@@ -251,6 +266,8 @@ impl Bank {
                 }
             }
         }
+        let season = self.state.settings.season() as u64;
+        self.state.uplift.learn(step, value, expected, season);
         if shifted {
             self.state.leads.iter_mut().for_each(Lead::forget);
         }
@@ -294,8 +311,16 @@ impl Model for Bank {
         (passed + 1..=passed + horizon).map(step).collect()
     }
 
+    fn announce(&mut self, event: u64, from: u64, until: u64) {
+        self.state.uplift.announce(event, from, until);
+    }
+
     fn outlook(&self, ahead: &[StepForecast]) -> Outlook {
         self.state.regime.outlook(ahead)
+    }
+
+    fn correlation(&self) -> f64 {
+        self.state.leads.last().map_or(0.0, Lead::correlation)
     }
 
     fn observed_steps(&self) -> u64 {

@@ -139,8 +139,8 @@ mod tests {
         assert_eq!((bounds.low, bounds.high, bounds.spike), (25.0, 75.0, 225.0));
         let words = [24.0, 25.0, 76.0, 226.0].map(|value| bounds.scenario(value));
         assert_eq!(words, [Scenario::Low, Scenario::Medium, Scenario::High, Scenario::Spike]);
-        let rare = Bounds::of([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 8.0].into());
-        assert_eq!(rare, Bounds { low: 0.0, high: 0.0, spike: 2.4 });
+        let rare = Bounds::of([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 10.0].into());
+        assert_eq!(rare, Bounds { low: 0.0, high: 0.0, spike: 3.0 });
         assert_eq!(Bounds::of(vec![7.0]), Bounds { low: 7.0, high: 7.0, spike: 28.0 });
         assert_eq!(Bounds::of(Vec::new()), Bounds::default());
     }
