@@ -241,6 +241,12 @@ impl Series {
         self.model.outlook(&self.forecast)
     }
 
+    /// What any forecast of this series means in words.
+    #[must_use]
+    pub fn outlook_of(&self, ahead: &[StepForecast]) -> Outlook {
+        self.model.outlook(ahead)
+    }
+
     /// Forecasts on demand, further than is planned, and how alike errors of neighbouring steps are.
     #[must_use]
     pub fn look_ahead(&self, from: u64, horizon: usize) -> (Vec<StepForecast>, f64) {
