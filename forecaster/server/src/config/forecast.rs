@@ -25,7 +25,7 @@ pub(crate) struct ForecastConfig {
 }
 
 /// The default model.
-const USUAL: &str = "auto";
+const USUAL: &str = "seasonal-naive";
 const FIT_SHARE: f64 = 0.2;
 
 /// Most steps per season: a week of 30 second steps; each costs every series four bytes.
