@@ -4,6 +4,7 @@
 //! through a model and forecasts at each cutoff from what was known then, and [`Score`] says how wrong that was.
 //! What other tools forecast for the same windows is scored by the same code ([`read_rows`]).
 
+mod chance;
 mod chart;
 mod cpu;
 mod error;

@@ -4,12 +4,14 @@
 //! 22, 2006), the mean absolute error over the in-sample mean absolute error of the seasonal naive method up to the
 //! window's cutoff; RMSSE likewise with squares. WQL: twice the pinball loss at [`LEVELS`] over the sum of values,
 //! averaged over levels, pooled over all forecasts of a series. MSIS: Makridakis et al., *The M4 Competition* (2020),
-//! the interval score of the 95 % interval over the same scale. sMAPE as in M4, in percent.
+//! the interval score of the 95 % interval over the same scale. sMAPE as in M4, in percent. Probabilities of scenarios
+//! are scored by [`super::chance`].
 
 use serde::Serialize;
 use tidegate_model::LEVELS;
 
 use crate::{
+    chance::{Chance, Mean},
     frame::{Frame, Series},
     plan::Plan,
     replay::{Forecasts, Outcome},
@@ -38,6 +40,14 @@ pub struct Score {
     pub msis: f64,
     /// Mean over series, percent.
     pub smape: f64,
+    /// Brier score of the probability of a spike, pooled, and that of its frequency before.
+    pub spike_brier: f64,
+    /// See above.
+    pub spike_brier_base: f64,
+    /// Log loss of the probabilities of low, medium, high and spike, pooled, and that of their frequencies before.
+    pub scenario_log_loss: f64,
+    /// See above.
+    pub scenario_log_loss_base: f64,
     /// CPU time to learn a value, in microseconds.
     pub update_us: f64,
     /// CPU time to forecast a window, in microseconds.
@@ -59,25 +69,7 @@ struct Sums {
     values: f64,
     in_80: Mean,
     in_95: Mean,
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: f64,
-}
-
-impl Mean {
-    fn add(&mut self, value: f64) {
-        if value.is_finite() {
-            self.sum += value;
-            self.count += 1.0;
-        }
-    }
-
-    fn get(&self) -> f64 {
-        self.sum / self.count
-    }
+    chance: Chance,
 }
 
 /// The figures of a model.
@@ -103,6 +95,8 @@ pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
         sum / count
     };
     let wql = |sums: &Sums| sums.pinball / sums.values;
+    let mut chance = Chance::default();
+    sums.iter().for_each(|sums| chance.merge(&sums.chance));
     let windows: usize = outcome.series.iter().map(Vec::len).sum();
     let per = |time: std::time::Duration, count: f64| time.as_secs_f64() * 1e6 / count.max(1.0);
     Score {
@@ -116,6 +110,10 @@ pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
         coverage_95: pooled(&|sums| (sums.in_95.sum, sums.in_95.count)),
         msis: over_series(&|sums| sums.msis.get()),
         smape: over_series(&|sums| sums.smape.get()),
+        spike_brier: chance.brier.get(),
+        spike_brier_base: chance.brier_base.get(),
+        scenario_log_loss: chance.log_loss.get(),
+        scenario_log_loss_base: chance.log_loss_base.get(),
         update_us: per(outcome.update, outcome.updates as f64),
         forecast_us: per(outcome.forecast, windows as f64),
         refit_ms: per(outcome.refit, windows as f64) / 1e3,
@@ -128,6 +126,7 @@ fn of_series(series: &Series, windows: &[Forecasts], season: usize) -> Sums {
     for forecasts in windows {
         let known = series.values.get(..=forecasts.window.cutoff).unwrap_or_default();
         let after = series.values.get(forecasts.window.cutoff + 1..).unwrap_or_default();
+        sums.chance.add(&forecasts.outlook, known, after);
         let (absolute, square) = scales(known, season);
         let (mut errors, mut squares, mut intervals) = (Mean::default(), Mean::default(), Mean::default());
         for (step, &value) in forecasts.steps.iter().zip(after).filter(|(_, value)| value.is_finite()) {

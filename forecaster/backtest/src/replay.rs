@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rayon::prelude::*;
-use tidegate_model::{Entry, StepForecast, refit_is_due};
+use tidegate_model::{Entry, Outlook, StepForecast, refit_is_due};
 
 use crate::{
     cpu::thread_time,
@@ -22,6 +22,8 @@ pub struct Forecasts {
     pub window: Window,
     /// One forecast per step after its cutoff.
     pub steps: Vec<StepForecast>,
+    /// What they mean in words; without steps where only quantiles are known.
+    pub outlook: Outlook,
 }
 
 /// What a model forecast for every window of every series.
@@ -108,7 +110,8 @@ fn replay_windows(frame: &Frame, series: &Series, plan: &Plan, entry: &Entry, wi
         outcome.refit += timed(|| model.refit()).0;
         let (took, steps) = timed(|| model.forecast(first + known as u64, plan.horizon));
         outcome.forecast += took;
-        forecasts.push(Forecasts { window, steps });
+        let outlook = model.outlook(&steps);
+        forecasts.push(Forecasts { window, steps, outlook });
     }
     outcome.series.push(forecasts);
     outcome

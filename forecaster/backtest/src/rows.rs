@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use tidegate_model::{LEVELS, StepForecast};
+use tidegate_model::{LEVELS, Outlook, StepForecast};
 
 use crate::{
     error::Error,
@@ -176,6 +176,10 @@ fn empty(plan: &Plan, series: &Series) -> Vec<Forecasts> {
     let windows = plan.windows(series.values.len());
     windows
         .into_iter()
-        .map(|window: Window| Forecasts { window, steps: vec![unknown; plan.horizon] })
+        .map(|window: Window| Forecasts {
+            window,
+            steps: vec![unknown; plan.horizon],
+            outlook: Outlook::default(),
+        })
         .collect()
 }

@@ -4,7 +4,7 @@ use crate::{chart::escaped, metrics::Score};
 
 type Figure = (&'static str, fn(&Score) -> f64, usize);
 
-const FIGURES: [Figure; 11] = [
+const FIGURES: [Figure; 13] = [
     ("MASE", |score| score.mase, 3),
     ("median", |score| score.mase_median, 3),
     ("RMSSE", |score| score.rmsse, 3),
@@ -13,6 +13,8 @@ const FIGURES: [Figure; 11] = [
     ("in 80 %", |score| 100.0 * score.coverage_80, 1),
     ("in 95 %", |score| 100.0 * score.coverage_95, 1),
     ("MSIS", |score| score.msis, 2),
+    ("spikes", |score| score.spike_brier / score.spike_brier_base, 3),
+    ("scenarios", |score| score.scenario_log_loss / score.scenario_log_loss_base, 3),
     ("sMAPE", |score| score.smape, 2),
     ("µs/value", |score| score.update_us, 1),
     ("µs/window", |score| score.forecast_us + 1e3 * score.refit_ms, 0),

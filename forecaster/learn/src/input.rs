@@ -23,9 +23,19 @@ pub fn plan_input(policy: &Policy<'_>, learner: &Learner, epoch: u64, from: u64)
         default_tier: policy.default_tier,
         resources: policy.resources.to_vec(),
         customers: customers(policy, learner),
-        // No model tells the probability of a spike yet.
-        spike_probability: Vec::new(),
+        spike_probability: spike_probability(policy, learner),
     }
+}
+
+/// How probable it is that everybody together asks for a spike, of the resource where that is most likely.
+fn spike_probability(policy: &Policy<'_>, learner: &Learner) -> Vec<f64> {
+    let mut highest = vec![0.0; usize::from(policy.horizon_steps)];
+    for total in (0..policy.resources.len()).filter_map(|resource| learner.total(resource)) {
+        for (highest, mix) in highest.iter_mut().zip(total.outlook().steps) {
+            *highest = mix.spike.max(*highest);
+        }
+    }
+    highest
 }
 
 /// Named customers, and every other key that is expected to ask for anything.

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use tidegate_model::Entry;
 
 use crate::{
+    groups::{Sums, agree},
     policy::NamedCustomer,
     series::{Series, SeriesSettings},
 };
@@ -44,8 +46,8 @@ pub struct Learner {
     settings: SeriesSettings,
     max_keys: usize,
     keys: BTreeMap<String, KeySeries>,
-    /// The sum over all keys, by resource index.
-    totals: Vec<Series>,
+    /// Sums over keys, by resource index.
+    sums: Vec<Sums>,
 }
 
 /// What a step brought beside new values.
@@ -63,7 +65,7 @@ impl Learner {
     pub fn new(learning: &Learning, resources: usize) -> Self {
         let settings = SeriesSettings::new(learning);
         Self {
-            totals: (0..resources).map(|_| Series::new(&settings)).collect(),
+            sums: (0..resources).map(|_| Sums::new(&settings)).collect(),
             settings,
             max_keys: learning.max_keys,
             keys: BTreeMap::new(),
@@ -78,19 +80,29 @@ impl Learner {
         usage: impl IntoIterator<Item = Used<'a>>,
     ) -> Unlearned {
         let mut unlearned = Unlearned::default();
+        self.sums.iter_mut().for_each(Sums::begin);
         for row in usage {
-            let Some(total) = self.totals.get_mut(row.resource) else {
+            let Some(sums) = self.sums.get_mut(row.resource) else {
                 unlearned.unknown_resource += 1;
                 continue;
             };
-            total.add(row.demand, row.largest);
+            sums.add(&self.settings, tier(customers, row.key), row.demand, row.largest);
             match self.admit(customers, row.key, row.resource) {
                 Some(series) => series.add(row.demand, row.largest),
-                None => unlearned.too_many_keys += 1,
+                None => {
+                    unlearned.too_many_keys += 1;
+                    if let Some(sums) = self.sums.get_mut(row.resource) {
+                        sums.miss();
+                    }
+                }
             }
         }
-        let all = self.keys.values_mut().flatten().flatten().chain(&mut self.totals);
-        all.for_each(|series| series.close(step));
+        for (series, sums) in self.keys.values_mut().flat_map(|key| key.iter_mut().zip(&self.sums)) {
+            if let Some(series) = series {
+                series.compare(sums.tier(series.tier()).map_or(0, Series::pending));
+            }
+        }
+        self.for_all(|series| series.close(step));
         let settings = &self.settings;
         self.keys.retain(|key, resources| {
             customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
@@ -108,16 +120,37 @@ impl Learner {
             if self.keys.len() >= self.max_keys && !customers.contains_key(key) {
                 return None;
             }
-            self.keys.insert(key.to_owned(), self.totals.iter().map(|_| None).collect());
+            self.keys.insert(key.to_owned(), self.sums.iter().map(|_| None).collect());
         }
         let slot = self.keys.get_mut(key)?.get_mut(resource)?;
-        Some(slot.get_or_insert_with(|| Series::new(&self.settings)))
+        Some(slot.get_or_insert_with(|| Series::new(&self.settings, tier(customers, key))))
     }
 
-    /// Forecasts every series, `horizon` steps from step `from` on.
+    /// Forecasts every series, `horizon` steps from step `from` on, so that sums are the sums of their keys.
     pub fn predict(&mut self, from: u64, horizon: usize) {
-        let all = self.keys.values_mut().flatten().flatten().chain(&mut self.totals);
-        all.for_each(|series| series.predict(from, horizon));
+        self.for_all(|series| series.predict(from, horizon));
+        for (resource, sums) in self.sums.iter_mut().enumerate() {
+            agree(&mut self.keys, resource, sums);
+        }
+    }
+
+    /// Takes note of an event of the calendar that concerns one key, or everybody, by a number of its kind, from one
+    /// step to before another.
+    pub fn announce(&mut self, key: Option<&str>, event: u64, from: u64, until: u64) {
+        match key {
+            Some(key) => {
+                self.key_mut(key).iter_mut().flatten().for_each(|series| series.announce(event, from, until));
+            }
+            None => self.for_all(|series| series.announce(event, from, until)),
+        }
+    }
+
+    /// Does the same with every series, on all cores.
+    fn for_all(&mut self, work: impl Fn(&mut Series) + Sync) {
+        let of_key = |(_, series): (&String, &mut KeySeries)| series.iter_mut().flatten().for_each(&work);
+        self.keys.par_iter_mut().for_each(of_key);
+        let of_sums: Vec<&mut Series> = self.sums.iter_mut().flat_map(Sums::all).collect();
+        of_sums.into_par_iter().for_each(&work);
     }
 
     /// The keys in order, each with its series by resource index.
@@ -134,7 +167,30 @@ impl Learner {
     /// The sum over all keys, by resource index.
     #[must_use]
     pub fn total(&self, resource: usize) -> Option<&Series> {
-        self.totals.get(resource)
+        self.sums.get(resource).map(|sums| &sums.total)
+    }
+
+    /// The sum over the keys of a tier.
+    #[must_use]
+    pub fn tier(&self, resource: usize, tier: u8) -> Option<&Series> {
+        self.sums.get(resource)?.tier(tier)
+    }
+
+    /// The sums over keys, by resource index.
+    pub(crate) fn sums(&self) -> &[Sums] {
+        &self.sums
+    }
+
+    pub(crate) fn sums_mut(&mut self, resource: usize) -> Option<&mut Sums> {
+        self.sums.get_mut(resource)
+    }
+
+    pub(crate) fn key_mut(&mut self, key: &str) -> &mut [Option<Series>] {
+        self.keys.get_mut(key).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    pub(crate) fn season_steps(&self) -> usize {
+        self.settings.season_steps()
     }
 
     /// Number of series learned, sums not counted.
@@ -142,6 +198,11 @@ impl Learner {
     pub fn series_count(&self) -> usize {
         self.keys.values().flatten().flatten().count()
     }
+}
+
+/// The tier of a key; those that are no customers have one of their own.
+fn tier(customers: &BTreeMap<String, NamedCustomer>, key: &str) -> u8 {
+    customers.get(key).map_or(u8::MAX, |named| named.tier)
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 //! The part of the forecaster between what proxies report and what the planner is asked, without database, clock,
 //! configuration file or I/O, so that the running forecaster and the simulator are one loop.
 
+mod fit;
+mod groups;
 mod input;
 mod learner;
 mod policy;
 mod series;
 
+pub use fit::Fit;
 pub use input::plan_input;
 pub use learner::{KeySeries, Learner, Learning, Unlearned, Used};
 pub use policy::{NamedCustomer, Policy};

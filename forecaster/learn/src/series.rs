@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tidegate_model::{Entry, Model, Settings, StepForecast};
+use tidegate_model::{Entry, Model, Outlook, Settings, StepForecast};
 
 use crate::learner::Learning;
 
@@ -10,6 +10,15 @@ use crate::learner::Learning;
 const PAST_STEPS: usize = 120;
 /// How far ahead errors are learned, in steps; further on, intervals grow with the root of the distance.
 const LEARNED_AHEAD: usize = 15;
+/// Sums are few, so that they may have the models that take time and memory: seasons of history these are fitted to.
+const SEASONS_OF_SUMS: usize = 4;
+/// What one step tells about the level and about how wrong forecasts are.
+const NEWS: f64 = 0.05;
+/// Fewer values than this are not worth a fit, and a fit is due when this part of what is known is newer than the last.
+const ENOUGH: u64 = 16;
+const NEW_PART: f64 = 1.0 / 3.0;
+/// A key that has been known for so many steps has half a day of its own, the other half is its tier's.
+const KNOWN: f64 = 60.0;
 /// A key is not forgotten sooner, however short the season is.
 const MIN_MEMORY_STEPS: u64 = 240;
 
@@ -23,6 +32,10 @@ pub(crate) struct SeriesSettings {
 impl SeriesSettings {
     pub(crate) const fn new(learning: &Learning) -> Self {
         Self { model: learning.model, season_steps: learning.season_steps }
+    }
+
+    pub(crate) const fn season_steps(&self) -> usize {
+        self.season_steps
     }
 
     fn memory_steps(&self) -> u64 {
@@ -60,12 +73,40 @@ pub struct Series {
     from: u64,
     forecast: Vec<StepForecast>,
     past: VecDeque<Past>,
+    entry: &'static Entry,
+    /// Number of the key's tier, what it asks for in the step that is being closed, and lately.
+    tier: u8,
+    tier_pending: u64,
+    tier_level: f64,
+    /// Steps that had been learned when the model was last fitted.
+    fitted_at: u64,
+    /// Demand lately, and by how much it has been forecast wrong, in tokens.
+    level: f64,
+    error: Option<f64>,
 }
 
 impl Series {
-    pub(crate) fn new(settings: &SeriesSettings) -> Self {
+    /// The demand of a key, learned by a small model.
+    pub(crate) fn new(settings: &SeriesSettings, tier: u8) -> Self {
+        Self { tier, ..Self::of(settings, &Settings::light(settings.season_steps, LEARNED_AHEAD)) }
+    }
+
+    /// The demand of many, learned by a model that may take time.
+    pub(crate) fn sum(settings: &SeriesSettings) -> Self {
+        let light = Settings::light(settings.season_steps, LEARNED_AHEAD);
+        Self::of(settings, &Settings { history: SEASONS_OF_SUMS * settings.season_steps.max(64), ..light })
+    }
+
+    fn of(settings: &SeriesSettings, model: &Settings) -> Self {
         Self {
-            model: (settings.model.build)(&Settings::light(settings.season_steps, LEARNED_AHEAD)),
+            model: (settings.model.build)(model),
+            entry: settings.model,
+            tier: 0,
+            tier_pending: 0,
+            tier_level: 0.0,
+            fitted_at: 0,
+            level: 0.0,
+            error: None,
             memory_steps: settings.memory_steps(),
             pending: 0,
             largest: [0, 0],
@@ -87,6 +128,9 @@ impl Series {
     pub(crate) fn close(&mut self, step: u64) {
         let demand = std::mem::take(&mut self.pending);
         self.remember(step, demand);
+        let news = NEWS.max(1.0 / (self.model.observed_steps() + 1) as f64);
+        self.level += news * (demand as f64 - self.level);
+        self.tier_level += news * (self.tier_pending as f64 - self.tier_level);
         self.model.observe(step, demand as f64);
         self.silent_steps = if demand == 0 { self.silent_steps.saturating_add(1) } else { 0 };
         self.largest_age += 1;
@@ -100,6 +144,7 @@ impl Series {
     fn remember(&mut self, step: u64, demand: u64) {
         let Some(forecast) = self.at(step) else { return };
         let [_, lo_80, _, hi_80, _] = forecast.quantiles;
+        let wrong_by = (forecast.mean - demand as f64).abs();
         let past = Past {
             step,
             actual: demand as f32,
@@ -111,11 +156,105 @@ impl Series {
             self.past.pop_front();
         }
         self.past.push_back(past);
+        self.error = Some(self.error.map_or(wrong_by, |error| error + NEWS * (wrong_by - error)));
+    }
+
+    /// What it would be worth to fit the model now; `None` while it is not due.
+    pub(crate) fn fit_value(&self, season_steps: usize) -> Option<f64> {
+        let observed = self.model.observed_steps();
+        let known = observed.min((season_steps as u64).max(MIN_MEMORY_STEPS));
+        let new_part = observed.saturating_sub(self.fitted_at) as f64 / known.max(1) as f64;
+        let is_due = observed >= ENOUGH && new_part >= NEW_PART;
+        is_due.then(|| self.error.unwrap_or(self.level) * new_part.min(1.0))
+    }
+
+    /// The model once more, to be fitted elsewhere.
+    pub(crate) fn copy_model(&self) -> Option<Box<dyn Model>> {
+        (self.entry.restore)(&self.model.snapshot()).ok()
+    }
+
+    /// Takes a copy that has been fitted, if it has learned as much as the model.
+    pub(crate) fn adopt(&mut self, model: Box<dyn Model>) -> bool {
+        let is_level = model.observed_steps() == self.model.observed_steps();
+        if is_level {
+            self.fitted_at = model.observed_steps();
+            self.model = model;
+        }
+        is_level
     }
 
     pub(crate) fn predict(&mut self, from: u64, horizon: usize) {
         self.from = from;
         self.forecast = self.model.forecast(from, horizon);
+    }
+
+    pub(crate) fn tier(&self) -> u8 {
+        self.tier
+    }
+
+    /// Takes note of what its tier asks for in the step that is being closed.
+    pub(crate) fn compare(&mut self, tier: u64) {
+        self.tier_pending = tier;
+    }
+
+    pub(crate) fn pending(&self) -> u64 {
+        self.pending
+    }
+
+    /// The forecast of a step by its place; nothing where it does not reach.
+    pub(crate) fn ahead(&self, step: usize) -> StepForecast {
+        self.forecast.get(step).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn correct(&mut self, step: usize, forecast: StepForecast) {
+        if let Some(slot) = self.forecast.get_mut(step) {
+            *slot = forecast;
+        }
+    }
+
+    /// Whether it leans on others more than on itself.
+    pub(crate) fn is_young(&self) -> bool {
+        self.model.observed_steps() as f64 <= KNOWN
+    }
+
+    /// Gives the forecast the shape of that of series like this one, as far as this one is hardly known.
+    pub(crate) fn lean_on(&mut self, like: &Self) {
+        let known = self.model.observed_steps() as f64;
+        let own = known / (known + KNOWN);
+        let better_known = like.model.observed_steps() > 2 * self.model.observed_steps();
+        if !better_known || self.tier_level <= 0.0 || known >= like.memory_steps as f64 {
+            return;
+        }
+        for (forecast, like_step) in self.forecast.iter_mut().zip(&like.forecast) {
+            let leaned = own * forecast.mean + (1.0 - own) * self.level * like_step.mean / self.tier_level;
+            if forecast.mean > 0.0 {
+                let factor = leaned / forecast.mean;
+                forecast.quantiles = forecast.quantiles.map(|quantile| quantile * factor);
+                forecast.mean = leaned;
+            }
+        }
+    }
+
+    /// What the forecast means in words, and how likely each is.
+    #[must_use]
+    pub fn outlook(&self) -> Outlook {
+        self.model.outlook(&self.forecast)
+    }
+
+    /// What any forecast of this series means in words.
+    #[must_use]
+    pub fn outlook_of(&self, ahead: &[StepForecast]) -> Outlook {
+        self.model.outlook(ahead)
+    }
+
+    /// Forecasts on demand, further than is planned, and how alike errors of neighbouring steps are.
+    #[must_use]
+    pub fn look_ahead(&self, from: u64, horizon: usize) -> (Vec<StepForecast>, f64) {
+        (self.model.forecast(from, horizon), self.model.correlation())
+    }
+
+    pub(crate) fn announce(&mut self, event: u64, from: u64, until: u64) {
+        self.model.announce(event, from, until);
     }
 
     /// Silent for so long that nothing but silence is forecast any more.

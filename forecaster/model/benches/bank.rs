@@ -5,6 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use rayon::prelude::*;
 use tidegate_model::{Model, Settings, find, refit_is_due};
 
 const HORIZON: usize = 15;
@@ -47,5 +48,29 @@ fn step(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, step);
+/// A step of very many keys, on all cores: more memory than any cache.
+fn many(criterion: &mut Criterion) {
+    const KEYS: usize = 100_000;
+    let (model, at) = learned("auto", &Settings::light(DAY, HORIZON));
+    let (entry, bytes) = (find("auto").expect("the model is in the registry"), model.snapshot());
+    println!("a light bank's snapshot: {} bytes", bytes.len());
+    let mut keys: Vec<Box<dyn Model>> =
+        (0..KEYS).into_par_iter().map(|_| (entry.restore)(&bytes).expect("a snapshot")).collect();
+    let mut at = at;
+    let mut group = criterion.benchmark_group("many");
+    group.sample_size(10).bench_function(
+        format!("{KEYS} light banks: learn and forecast {HORIZON} steps"),
+        |bencher| {
+            bencher.iter(|| {
+                keys.par_iter_mut().for_each(|model| {
+                    model.observe(at, demand(at));
+                    black_box(model.forecast(at + 1, HORIZON));
+                });
+                at += 1;
+            });
+        },
+    );
+}
+
+criterion_group!(benches, step, many);
 criterion_main!(benches);

@@ -9,7 +9,9 @@
 mod errors;
 mod lead;
 mod mix;
+mod regime;
 mod scale;
+mod uplift;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +19,13 @@ use crate::{
     forecast::{LEVELS, Model, NORMAL, Settings, StepForecast},
     history::History,
     member::{AnyMember, Recipe},
+    outlook::Outlook,
     snapshot::{self, SnapshotError},
 };
 use lead::{Issued, Lead};
+use regime::Regime;
 use scale::Scale;
+use uplift::Uplift;
 
 /// A gap is filled in step by step up to so many steps, or the longest season if that is more.
 const FILLED: usize = 64;
@@ -46,6 +51,8 @@ struct State {
     history: History,
     leads: Vec<Lead>,
     scale: Scale,
+    regime: Regime,
+    uplift: Uplift,
     observed: u64,
     largest: f64,
 }
@@ -57,6 +64,36 @@ struct Place {
     share: f64,
     /// What errors grow by beyond the last lead.
     growth: f64,
+}
+
+/// The members' points, step by step.
+struct Points {
+    values: Vec<f64>,
+    width: usize,
+}
+
+impl Points {
+    fn at(&self, step: usize) -> &[f64] {
+        self.values.get(step * self.width..(step + 1) * self.width).unwrap_or_default()
+    }
+}
+
+impl Place {
+    fn of(ahead: usize, leads: &[Lead]) -> Self {
+        let to = leads.partition_point(|lead| lead.ahead() < ahead);
+        let (Some(before), Some(after)) = (leads.get(to.saturating_sub(1)), leads.get(to)) else {
+            let last = leads.len().saturating_sub(1);
+            let reach = leads.last().map_or(1, Lead::ahead);
+            let growth = (ahead as f64 / reach as f64).sqrt();
+            return Self { from: last, to: last, share: 0.0, growth };
+        };
+        if after.ahead() == ahead {
+            return Self { from: to, to, share: 0.0, growth: 1.0 };
+        }
+        let span = (after.ahead() as f64 / before.ahead() as f64).ln();
+        let share = if span > 0.0 { (ahead as f64 / before.ahead() as f64).ln() / span } else { 0.0 };
+        Self { from: to.saturating_sub(1), to, share, growth: 1.0 }
+    }
 }
 
 impl Bank {
@@ -72,6 +109,8 @@ impl Bank {
                 settings: settings.clone(),
                 history: History::new(capacity, settings.is_light()),
                 scale: Scale::default(),
+                regime: Regime::default(),
+                uplift: Uplift::default(),
                 observed: 0,
                 largest: 0.0,
             },
@@ -101,7 +140,7 @@ impl Bank {
         let most = (FILLED as u64).max(longest);
         let skipped = missing.saturating_sub(most) / longest * longest;
         for step in last + 1 + skipped..step {
-            let expected = self.points(1).first().map_or(0.0, |points| self.combined(points, 1));
+            let expected = self.combined(self.points(1).at(0), &Place::of(1, &self.state.leads));
             self.learn(step, expected);
         }
     }
@@ -114,42 +153,34 @@ impl Bank {
     }
 
     /// The members' points for each of the next `steps` steps; NaN of those that are not ready.
-    fn points(&self, steps: usize) -> Vec<Vec<f64>> {
-        let mut rows = vec![Vec::with_capacity(self.members.len()); steps];
+    fn points(&self, steps: usize) -> Points {
+        let width = self.members.len();
+        let mut points = Points { values: vec![f64::NAN; width * steps], width };
         let mut path = vec![0.0; steps];
         let most = self.state.largest * CEILING;
-        let asked_alone = self.members.len() == 1;
-        for member in &self.members {
-            path.fill(f64::NAN);
-            if asked_alone || member.is_ready() {
-                member.path(&self.state.history, &mut path);
+        for (column, member) in self.members.iter().enumerate() {
+            if width > 1 && !member.is_ready() {
+                continue;
             }
-            for (row, &value) in rows.iter_mut().zip(&path) {
-                row.push(if value.is_finite() { value.clamp(0.0, most) } else { f64::NAN });
+            path.fill(f64::NAN);
+            member.path(&self.state.history, &mut path);
+            let places = points.values.iter_mut().skip(column).step_by(width);
+            for (place, &value) in places.zip(&path).filter(|(_, value)| value.is_finite()) {
+                *place = value.clamp(0.0, most);
             }
         }
-        rows
+        points
     }
 
-    fn place(&self, ahead: usize) -> Place {
-        let leads = &self.state.leads;
-        let to = leads.partition_point(|lead| lead.ahead() < ahead);
-        let (Some(before), Some(after)) = (leads.get(to.saturating_sub(1)), leads.get(to)) else {
-            let last = leads.len().saturating_sub(1);
-            let reach = leads.last().map_or(1, Lead::ahead);
-            let growth = (ahead as f64 / reach as f64).sqrt();
-            return Place { from: last, to: last, share: 0.0, growth };
-        };
-        let span = (after.ahead() as f64 / before.ahead() as f64).ln();
-        let share = if span > 0.0 { (ahead as f64 / before.ahead() as f64).ln() / span } else { 0.0 };
-        Place { from: to.saturating_sub(1), to, share, growth: 1.0 }
+    /// Distances of quantiles from the point at each lead, in units of the scale.
+    fn offsets(&self) -> Vec<[f64; LEVELS.len()]> {
+        self.state.leads.iter().map(Lead::offsets).collect()
     }
 
-    fn combined(&self, points: &[f64], ahead: usize) -> f64 {
-        let place = self.place(ahead);
-        let newest = self.state.history.newest();
+    fn combined(&self, points: &[f64], place: &Place) -> f64 {
         let by = |lead: usize| {
-            self.state.leads.get(lead).and_then(|lead| lead.mix().combine(points)).unwrap_or(newest)
+            let combined = self.state.leads.get(lead).and_then(|lead| lead.mix().combine(points));
+            combined.unwrap_or_else(|| self.state.history.newest())
         };
         if place.share > 0.0 {
             by(place.from) * (1.0 - place.share) + by(place.to) * place.share
@@ -158,34 +189,33 @@ impl Bank {
         }
     }
 
-    /// Distances of quantiles from the point, in units of the scale.
-    fn offsets(&self, place: &Place) -> [f64; LEVELS.len()] {
-        let of = |lead: usize| self.state.leads.get(lead).map_or(NORMAL, Lead::offsets);
-        let (near, far) = (of(place.from), of(place.to));
-        let mut offsets = [0.0; LEVELS.len()];
-        for ((offset, near), far) in offsets.iter_mut().zip(near).zip(far) {
-            *offset = (near * (1.0 - place.share) + far * place.share) * place.growth;
-        }
-        offsets
+    /// By how much more than methods say is expected of the step so many ahead.
+    fn uplift(&self, ahead: usize) -> f64 {
+        let now = self.state.history.last_step();
+        self.state.uplift.factor(now, now.saturating_add(ahead as u64))
     }
 
-    fn step_forecast(&self, points: &[f64], ahead: usize) -> StepForecast {
-        let place = self.place(ahead);
-        let mean = self.combined(points, ahead);
-        let unit = self.state.scale.of(mean, ahead);
+    fn step_forecast(&self, points: &[f64], ahead: usize, offsets: &[[f64; LEVELS.len()]]) -> StepForecast {
+        let place = Place::of(ahead, &self.state.leads);
         let most = self.state.largest * CEILING;
+        let mean = (self.combined(points, &place) * self.uplift(ahead)).min(most);
+        let unit = self.state.scale.of(mean, ahead);
+        let of = |lead: usize| offsets.get(lead).copied().unwrap_or(NORMAL);
+        let (near, far) = (of(place.from), of(place.to));
         let mut least = 0.0_f64;
-        let quantiles = self.offsets(&place).map(|offset| {
+        let mut quantiles = [0.0; LEVELS.len()];
+        for ((quantile, near), far) in quantiles.iter_mut().zip(near).zip(far) {
+            let offset = (near * (1.0 - place.share) + far * place.share) * place.growth;
             least = least.max(mean + offset * unit).min(most);
-            least
-        });
+            *quantile = least;
+        }
         StepForecast { mean, quantiles }
     }
 
     /// The point that has been nearer lately at this distance: the combination, or the median of what its errors make
     /// of it, which differ where errors are skewed. A single method's point is left as it is.
     fn reported(&self, forecast: StepForecast, ahead: usize) -> StepForecast {
-        let lead = self.state.leads.get(self.place(ahead).to);
+        let lead = self.state.leads.get(Place::of(ahead, &self.state.leads).to);
         let [_, _, median, ..] = forecast.quantiles;
         let is_better = self.members.len() > 1 && lead.is_some_and(Lead::median_is_nearer);
         StepForecast { mean: if is_better { median } else { forecast.mean }, ..forecast }
@@ -197,18 +227,14 @@ impl Bank {
         let Some(furthest) = self.state.leads.iter().filter(|lead| due(lead)).map(Lead::ahead).max() else {
             return;
         };
-        let points = self.points(furthest);
+        let (points, offsets) = (self.points(furthest), self.offsets());
         for index in 0..self.state.leads.len() {
             let Some(lead) = self.state.leads.get(index).filter(|lead| due(lead)) else { continue };
             let ahead = lead.ahead();
-            let Some(points) = points.get(ahead - 1) else { continue };
-            let forecast = self.step_forecast(points, ahead);
-            let issued = Issued::new(
-                step + ahead as u64,
-                points,
-                &forecast,
-                self.state.scale.of(forecast.mean, ahead),
-            );
+            let points = points.at(ahead - 1);
+            let forecast = self.step_forecast(points, ahead, &offsets);
+            let unit = self.state.scale.of(forecast.mean, ahead);
+            let issued = Issued::new(step + ahead as u64, points, &forecast, unit, self.uplift(ahead));
             if let Some(lead) = self.state.leads.get_mut(index) {
                 lead.push(issued);
             }
@@ -216,20 +242,37 @@ impl Bank {
     }
 
     fn settle(&mut self, step: u64, value: f64) {
+        let (mut any, mut shifted) = (false, false);
+        let watched = self.state.leads.iter().rposition(Lead::is_issued_each_step);
+        let mut expected = None;
         for index in 0..self.state.leads.len() {
             let Some(issued) = self.state.leads.get_mut(index).and_then(|lead| lead.settle(step, value))
             else {
                 continue;
             };
+            any = true;
+            if watched == Some(index) {
+                expected = Some(issued.usual());
+            }
+            self.state.regime.settle(&issued.forecast(), value);
             if index == 0 {
                 self.state.scale.learn(value, issued.mean());
+                shifted = issued.error(value).is_some_and(|error| self.state.regime.is_shift(step, error));
             }
             for (other, lead) in self.state.leads.iter_mut().enumerate() {
                 let share = NEIGHBOUR.powi(other.abs_diff(index) as i32);
                 if share > LEAST_SHARE {
-                    lead.weigh(&issued, value, share);
+                    lead.credit(&issued, value, share);
                 }
             }
+        }
+        let season = self.state.settings.season() as u64;
+        self.state.uplift.learn(step, value, expected, season);
+        if shifted {
+            self.state.leads.iter_mut().for_each(Lead::forget);
+        }
+        if any {
+            self.state.leads.iter_mut().for_each(Lead::weigh);
         }
     }
 }
@@ -250,6 +293,7 @@ impl Model for Bank {
         self.state.largest = self.state.largest.max(value);
         self.learn(step, value);
         self.state.observed += 1;
+        self.state.regime.renew(&self.state.history, self.state.observed);
         self.issue(step);
     }
 
@@ -261,9 +305,22 @@ impl Model for Bank {
         let passed = from.saturating_sub(self.state.history.last_step() + 1);
         let passed = passed - passed.saturating_sub(FURTHEST) / longest * longest;
         let passed = passed as usize;
-        let points = self.points(passed + horizon);
-        let ahead = points.iter().zip(1..).skip(passed);
-        ahead.map(|(points, ahead)| self.reported(self.step_forecast(points, ahead), ahead)).collect()
+        let (points, offsets) = (self.points(passed + horizon), self.offsets());
+        let step =
+            |ahead: usize| self.reported(self.step_forecast(points.at(ahead - 1), ahead, &offsets), ahead);
+        (passed + 1..=passed + horizon).map(step).collect()
+    }
+
+    fn announce(&mut self, event: u64, from: u64, until: u64) {
+        self.state.uplift.announce(event, from, until);
+    }
+
+    fn outlook(&self, ahead: &[StepForecast]) -> Outlook {
+        self.state.regime.outlook(ahead)
+    }
+
+    fn correlation(&self) -> f64 {
+        self.state.leads.last().map_or(0.0, Lead::correlation)
     }
 
     fn observed_steps(&self) -> u64 {

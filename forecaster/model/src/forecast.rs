@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::outlook::Outlook;
+
 /// The quantile levels of every forecast, ascending; 0.1 and 0.9 bound the 80 % interval, 0.025 and 0.975 the 95 % one.
 pub const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 
@@ -84,6 +86,17 @@ pub trait Model: Send + Sync {
 
     /// Forecasts `horizon` steps from step `from` on; empty before the first observation.
     fn forecast(&self, from: u64, horizon: usize) -> Vec<StepForecast>;
+
+    /// Takes note of an event of the calendar, by a number of its kind, from one step to before another. What demand is
+    /// like during events of a kind is learned, and expected of the next.
+    fn announce(&mut self, event: u64, from: u64, until: u64);
+
+    /// What a forecast of this model means in words, and how likely each is.
+    fn outlook(&self, ahead: &[StepForecast]) -> Outlook;
+
+    /// How alike the errors of neighbouring steps of one forecast are, from 0 to 1: sums of steps are as uncertain as
+    /// that, see [`roll_up`](crate::roll_up).
+    fn correlation(&self) -> f64;
 
     /// How many steps have been learned, gaps not counted.
     fn observed_steps(&self) -> u64;

@@ -25,6 +25,22 @@ impl Normal {
         }
     }
 
+    /// Adds a row of ones in a few columns and zeros elsewhere; targets are given apart.
+    pub(crate) fn add_sparse(&mut self, columns: &[usize], weight: f64) {
+        for row in columns {
+            for column in columns.iter().filter(|column| *column <= row) {
+                if let Some(product) = self.products.get_mut(row * (row + 1) / 2 + column) {
+                    *product += weight;
+                }
+            }
+        }
+    }
+
+    /// The same sums with these right-hand sides.
+    pub(crate) fn with_targets(self, targets: Vec<f64>) -> Self {
+        Self { targets, ..self }
+    }
+
     /// The coefficients with `penalty(index)` added to each diagonal, by Cholesky decomposition; `None` when they are not
     /// determined.
     pub(crate) fn solve(&self, penalty: impl Fn(usize) -> f64) -> Option<Vec<f64>> {

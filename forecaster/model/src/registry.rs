@@ -6,6 +6,7 @@ use crate::{
     bank::Bank,
     ets::{DampedTrend, HoltWinters, HoltWintersLog, SimpleSmoothing},
     forecast::{Model, Settings},
+    lstm::LongShortTermMemory,
     member::{Member, Recipe},
     mstl::Mstl,
     naive::Naive,
@@ -13,6 +14,7 @@ use crate::{
     seasonal_naive::SeasonalNaive,
     snapshot::SnapshotError,
     theta::Theta,
+    transformer::Attentive,
     tsb::{Croston, Tsb},
     window::{WindowAverage, WindowMedian},
 };
@@ -38,6 +40,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The same, but no part of `auto`: what it adds there does not pay for what it costs.
+    const fn alone(self) -> Self {
+        Self { recipe: None, ..self }
+    }
+
     /// The same, in the bank of every key: what costs microseconds and keeps no season of its own.
     const fn light(self) -> Self {
         Self { light: true, ..self }
@@ -74,6 +81,12 @@ pub const MODELS: &[Entry] = &[
     model::<Mstl>("mstl", 1.0, "several seasons by local regression, the rest by smoothing"),
     model::<Arima>("arima", 1.5, "low-order ARIMA around Fourier terms"),
     model::<Prophet>("prophet", 1.0, "a trend with bends and waves of the seasons"),
+    model::<LongShortTermMemory>("lstm", 0.5, "a recurrent network that corrects the last seasons").alone(),
+    model::<Attentive>(
+        "transformer",
+        0.5,
+        "a network that attends to the last steps and corrects the last seasons",
+    ),
     model::<Croston>("croston", 0.2, "intermittent demand: size over interval"),
     model::<Tsb>("tsb", 0.2, "intermittent demand: size times likelihood").light(),
     AUTO,

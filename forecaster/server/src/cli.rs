@@ -109,7 +109,7 @@ pub(crate) struct Simulate {
     #[arg(long, conflicts_with = "no_frontier")]
     pub(crate) waiting_priority: bool,
     /// The forecasting model.
-    #[arg(long, value_name = "NAME", default_value = tidegate_model::MODELS.first().map_or("", |entry| entry.name))]
+    #[arg(long, value_name = "NAME", default_value = "seasonal-naive")]
     pub(crate) model: String,
     /// Length of the span in hours.
     #[arg(long, value_name = "H", default_value_t = 4)]

@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     pub(crate) tables: Counter,
     pub(crate) tables_sent: Counter,
     pub(crate) steps: Counter,
+    pub(crate) fits: Counter,
     pub(crate) step_failures: Counter,
     pub(crate) windows_deleted: Counter,
     /// Requests of the HTTP API without its token.
@@ -64,6 +65,7 @@ impl Metrics {
             tables: Counter::default(),
             tables_sent: Counter::default(),
             steps: Counter::default(),
+            fits: Counter::default(),
             step_failures: Counter::default(),
             windows_deleted: Counter::default(),
             requests_unauthorized: Counter::default(),
@@ -109,6 +111,7 @@ impl Metrics {
     fn register_forecast(&mut self) {
         let r = &mut self.registry;
         r.register("steps", "Steps closed and learned", self.steps.clone());
+        r.register("fits", "Models fitted to what they have learned", self.fits.clone());
         r.register("step_failures", "Steps whose closing or planning failed", self.step_failures.clone());
         let help = "Time to close a step: read usage, learn, forecast, plan";
         r.register_with_unit("step", help, Unit::Seconds, self.step_seconds.clone());

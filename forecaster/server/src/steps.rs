@@ -1,4 +1,4 @@
-//! The heartbeat: closes each step, learns it, forecasts, plans, publishes.
+//! The heartbeat: closes each step, learns it, forecasts, plans, publishes; then fits models for a part of the step.
 //!
 //! Learning reads a step's usage from the database, so that a restart learns exactly what a running forecaster did.
 //! A step in which nobody could report is a gap; every other step is silence for the keys without usage.
@@ -6,13 +6,14 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
+use rayon::prelude::*;
 use tidegate_core::report::Usage;
-use tidegate_learn::Used;
+use tidegate_learn::{Fit, Used};
 use tidegate_store::SeriesUsage;
 
 use crate::{app::App, clock, config::Config, metrics::gauge, planning::Planner};
@@ -23,6 +24,8 @@ const LONGEST_GRACE_MS: u64 = 2000;
 const SEASONS_LEARNED: u64 = 2;
 /// How many closed steps are shown beside their forecasts; forecasts before them are not made again.
 const STEPS_PREDICTED_AGAIN: u64 = 120;
+/// So many models are fitted at a time, and after each step of the past when it is learned again.
+const FITS: usize = 64;
 const CLEANUP_INTERVAL_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 86_400_000;
 
@@ -75,6 +78,9 @@ impl Steps {
                 }
             }
             self.app.metrics.step_seconds.observe(started.elapsed().as_secs_f64());
+            if let Err(error) = self.fit().await {
+                tracing::error!("models keep what they were fitted to: {error:#}");
+            }
             self.clean_up().await;
         }
     }
@@ -106,6 +112,9 @@ impl Steps {
             let is_recent = self.next + STEPS_PREDICTED_AGAIN >= current;
             self.learn(self.next, marked.contains(&(self.next * self.step_ms)), is_recent).await?;
             self.next += 1;
+            if self.next < current {
+                self.fit_some().await?;
+            }
         }
         self.app.ingest.close_until(to_ms);
         Ok(())
@@ -143,6 +152,27 @@ impl Steps {
         self.app.metrics.unlearned("too_many_keys", unlearned.too_many_keys);
         self.app.metrics.unlearned("unknown_resource", unlearned.unknown_resource);
         Ok(())
+    }
+
+    /// Fits the models that are worth it most, until their part of the step is used up.
+    async fn fit(&self) -> anyhow::Result<()> {
+        let part = self.app.config.forecast.fit_share * self.step_ms as f64;
+        let (started, most) = (Instant::now(), Duration::from_millis(part as u64));
+        while started.elapsed() < most && self.fit_some().await? > 0 {}
+        Ok(())
+    }
+
+    /// Fits some copies of models while everybody may read the others; gives how many.
+    async fn fit_some(&self) -> anyhow::Result<usize> {
+        let app = Arc::clone(&self.app);
+        let fitted = tokio::task::spawn_blocking(move || {
+            let mut fits = app.learner.blocking_read().fits(FITS);
+            fits.par_iter_mut().for_each(Fit::run);
+            app.learner.blocking_write().adopt(fits)
+        });
+        let fitted = fitted.await.context("fitting models")?;
+        self.app.metrics.fits.inc_by(fitted as u64);
+        Ok(fitted)
     }
 
     async fn publish_or_log(&self) {

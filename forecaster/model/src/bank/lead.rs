@@ -12,6 +12,9 @@ const ISSUED_AT_ONCE: usize = 8;
 
 /// What one step counts for after as many more, in deciding between point and median.
 const MEDIAN_DISCOUNT: f32 = 0.995;
+/// What an error tells about how alike errors are, and where it is cut for that.
+const NEWS: f32 = 0.02;
+const CUT: f64 = 5.0;
 /// Errors beyond so many units are taken for so many.
 const LARGEST: f64 = 100.0;
 
@@ -24,6 +27,10 @@ pub(super) struct Lead {
     errors: Errors,
     /// By how much medians have been nearer than points, discounted, in units of the scale.
     median_gain: f32,
+    /// The last error, and running means of squares and of products of one error and the next.
+    last: f32,
+    square: f32,
+    product: f32,
     waiting: VecDeque<Issued>,
 }
 
@@ -35,6 +42,8 @@ pub(super) struct Issued {
     mean: f32,
     quantiles: [f32; LEVELS.len()],
     unit: f32,
+    /// By how much the mean is more than usual.
+    uplift: f32,
 }
 
 /// The distances at which is learned: powers of two, and the horizon.
@@ -52,6 +61,9 @@ impl Lead {
             mix: Mix::new(priors),
             errors: Errors::new(settings),
             median_gain: 0.0,
+            last: 0.0,
+            square: 0.0,
+            product: 0.0,
             waiting: VecDeque::new(),
         }
     }
@@ -72,12 +84,24 @@ impl Lead {
         self.errors.quantiles()
     }
 
+    /// How alike the errors of neighbouring steps are, from 0 to 1.
+    pub(super) fn correlation(&self) -> f64 {
+        let alike =
+            if self.square > 0.0 { f64::from(self.product / self.square).clamp(0.0, 1.0) } else { 0.0 };
+        // Errors that are so many steps apart are alike by that power of it.
+        alike.powf(1.0 / self.every as f64)
+    }
+
     pub(super) fn median_is_nearer(&self) -> bool {
         self.median_gain > 0.0
     }
 
     pub(super) fn is_due(&self, step: u64) -> bool {
         step.is_multiple_of(self.every as u64)
+    }
+
+    pub(super) fn is_issued_each_step(&self) -> bool {
+        self.every == 1
     }
 
     pub(super) fn push(&mut self, issued: Issued) {
@@ -90,38 +114,69 @@ impl Lead {
             self.waiting.pop_front();
         }
         let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
-        let unit = f64::from(issued.unit);
-        if unit > 0.0 {
-            let error = ((value - issued.mean()) / unit).clamp(-LARGEST, LARGEST);
+        if let Some(error) = issued.error(value) {
+            let unit = f64::from(issued.unit);
             let [_, _, median, ..] = issued.quantiles;
             let gain = ((value - issued.mean()).abs() - (value - f64::from(median)).abs()) / unit;
             self.median_gain = MEDIAN_DISCOUNT * self.median_gain + gain.clamp(-LARGEST, LARGEST) as f32;
+            let cut = error.clamp(-CUT, CUT) as f32;
+            self.square += NEWS * (cut * cut - self.square);
+            self.product += NEWS * (cut * self.last - self.product);
+            self.last = cut;
             self.errors.learn(error as f32, &issued.quantiles, value as f32);
         }
         Some(issued)
     }
 
-    /// Learns how well the methods did at this distance, or at one nearby, which then counts for its `share`.
-    pub(super) fn weigh(&mut self, issued: &Issued, value: f64, share: f32) {
+    /// Learns how well the methods did at this distance, or at one nearby, which then counts for its `share`;
+    /// [`Lead::weigh`] draws the conclusion.
+    pub(super) fn credit(&mut self, issued: &Issued, value: f64, share: f32) {
         if issued.unit > 0.0 {
-            self.mix.learn(&issued.points, issued.mean, value as f32, issued.unit, share);
+            let uplift = issued.uplift.max(1e-3);
+            let (mean, value) = (issued.mean / uplift, value as f32 / uplift);
+            self.mix.learn(&issued.points, mean, value, issued.unit, share);
         }
+    }
+
+    /// Makes what was learned of the methods count for less: it was of another level.
+    pub(super) fn forget(&mut self) {
+        self.mix.forget();
+    }
+
+    pub(super) fn weigh(&mut self) {
+        self.mix.weigh();
     }
 }
 
 impl Issued {
-    pub(super) fn new(due: u64, points: &[f64], forecast: &StepForecast, unit: f64) -> Self {
+    pub(super) fn new(due: u64, points: &[f64], forecast: &StepForecast, unit: f64, uplift: f64) -> Self {
         Self {
             due,
             points: points.iter().map(|&point| point as f32).collect(),
             mean: forecast.mean as f32,
             quantiles: forecast.quantiles.map(|quantile| quantile as f32),
             unit: unit as f32,
+            uplift: uplift as f32,
         }
     }
 
     pub(super) fn mean(&self) -> f64 {
         f64::from(self.mean)
+    }
+
+    /// What would have been forecast without events, and the unit.
+    pub(super) fn usual(&self) -> (f64, f64) {
+        (self.mean() / f64::from(self.uplift.max(1e-3)), f64::from(self.unit))
+    }
+
+    pub(super) fn forecast(&self) -> StepForecast {
+        StepForecast { mean: self.mean(), quantiles: self.quantiles.map(f64::from) }
+    }
+
+    /// The error in units of the scale, if there is one.
+    pub(super) fn error(&self, value: f64) -> Option<f64> {
+        let unit = f64::from(self.unit);
+        (unit > 0.0).then(|| ((value - self.mean()) / unit).clamp(-LARGEST, LARGEST))
     }
 }
 

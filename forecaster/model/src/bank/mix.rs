@@ -15,6 +15,8 @@ const LINEARISED: f32 = 0.5;
 /// The learning rate relative to the one that is best in the worst case, and the highest.
 const RATE: f32 = 0.6;
 const HIGHEST_RATE: f32 = 0.5;
+/// What all that was learned counts for after the level has shifted.
+const REMEMBERED: f32 = 0.3;
 /// Losses are cut here, in units of the scale.
 const WORST: f32 = 10.0;
 
@@ -59,7 +61,7 @@ impl Mix {
         }
         let loss = |point: f32| ((value - point).abs() / unit).min(WORST);
         let own = loss(combined);
-        let discount = DISCOUNT.powf(share);
+        let discount = 1.0 - share * (1.0 - DISCOUNT);
         let slope = (combined - value).signum();
         let sums = self.regrets.iter_mut().zip(&mut self.squares).zip(points);
         for ((regret, square), &point) in sums {
@@ -72,10 +74,17 @@ impl Mix {
             *regret = discount * *regret + share * excess;
             *square = discount * *square + share * excess * excess;
         }
-        self.weigh();
     }
 
-    fn weigh(&mut self) {
+    pub(super) fn forget(&mut self) {
+        self.regrets.iter_mut().chain(&mut self.squares).for_each(|sum| *sum *= REMEMBERED);
+    }
+
+    /// Weights from what has been learned.
+    pub(super) fn weigh(&mut self) {
+        if self.weights.len() < 2 {
+            return self.weights.fill(1.0);
+        }
         let log_methods = (self.weights.len() as f32).ln();
         let sums = self.priors.iter().zip(&self.regrets).zip(&self.squares);
         let exponents = sums.map(|((&prior, &regret), &square)| {

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How errors grow with what is forecast: by its root, as counts do.
-const POWER: f64 = 0.5;
-/// How much of the mean level is added to a forecast before the power is taken, so that zero has a width too.
+/// How much of the mean level is added to a forecast before the root is taken, so that zero has a width too.
 const FLOOR: f64 = 0.05;
 /// The part that present unrest has in the unit one step ahead; it fades with the root of the distance.
 const NOW: f64 = 0.5;
@@ -30,8 +28,9 @@ impl Scale {
         self.usual_unrest = self.unrest;
     }
 
+    /// How errors grow with what is forecast: by its root, as counts do.
     fn grown(&self, forecast: f64) -> f64 {
-        (forecast + FLOOR * self.level).powf(POWER)
+        (forecast + FLOOR * self.level).sqrt()
     }
 
     /// The unit at a forecast so many steps ahead; zero as long as nothing but zeros came.

@@ -1,4 +1,4 @@
-//! The `forecast` section: steps, horizon, season, model.
+//! The `forecast` section: steps, horizon, season, model, and what fitting may cost.
 
 use tidegate_core::table::MAX_STEPS;
 use tidegate_model::{Entry, MODELS};
@@ -20,7 +20,13 @@ pub(crate) struct ForecastConfig {
     pub(crate) season_steps: usize,
     /// The model of every series.
     pub(crate) model: &'static Entry,
+    /// The part of a step's time that may go into fitting models.
+    pub(crate) fit_share: f64,
 }
+
+/// The default model.
+const USUAL: &str = "seasonal-naive";
+const FIT_SHARE: f64 = 0.2;
 
 /// Most steps per season: a week of 30 second steps; each costs every series four bytes.
 const MAX_SEASON_STEPS: u64 = 20_160;
@@ -37,6 +43,8 @@ const SEASON: Rule = Rule {
     holds: |seconds| (0.05..=1e8).contains(&seconds) && is_whole_millis(seconds),
     says: "give seconds, a multiple of step_s, such as 86400 for a day",
 };
+const SHARE: Rule =
+    Rule { holds: |share| (0.0..=0.9).contains(&share), says: "give a share of each step between 0 and 0.9" };
 
 pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<ForecastConfig> {
     let section = root.section("forecast");
@@ -44,7 +52,8 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
     let horizon_steps = section.number("horizon_steps", &HORIZON).unwrap_or(15.0) as u16;
     let season_ms = section.number("season_s", &SEASON).map_or(86_400_000, to_millis);
     let models: Vec<(&str, &'static Entry)> = MODELS.iter().map(|entry| (entry.name, entry)).collect();
-    let model = section.choice("model", &models).or(MODELS.first());
+    let model = section.choice("model", &models).or(tidegate_model::find(USUAL));
+    let fit_share = section.number("fit_share", &SHARE).unwrap_or(FIT_SHARE);
     section.finish();
     if !step_ms.is_multiple_of(u64::from(report_interval_ms)) {
         let says = format!("is {step_ms} ms; give a multiple of report_interval_s ({report_interval_ms} ms)");
@@ -62,5 +71,6 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
         horizon_steps,
         season_steps: usize::try_from(season_steps).ok()?,
         model: model?,
+        fit_share,
     })
 }

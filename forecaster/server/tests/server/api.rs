@@ -17,6 +17,9 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &20.into()));
     let steps = prediction["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10);
+    let mix = &steps[0]["scenarios"];
+    let whole: f64 = ["low", "medium", "high", "spike"].iter().map(|name| mix[name].as_f64().unwrap()).sum();
+    assert!((whole - 1.0).abs() < 1e-3 && prediction["bounds"]["spike"].as_f64().unwrap() > 0.0, "{mix}");
     // Twelve steps of 40 requests, then maybe a silent one.
     assert!((30.0..=40.0).contains(&steps[0]["median"].as_f64().unwrap()), "{prediction:#}");
     for step in steps {
@@ -35,6 +38,10 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     // What the database knows is learned again; steps while nobody was there are gaps.
     assert!((6..=observed + 1).contains(&again["observed_steps"].as_u64().unwrap()), "{again:#}");
     assert!(!again["recent"].as_array().unwrap().is_empty());
+    let hour = forecaster.json("/predictUsage?key=acme&resource=requests&horizon=1h").await;
+    let sum: f64 = hour["steps"].as_array().unwrap().iter().map(|step| step["mean"].as_f64().unwrap()).sum();
+    let hourly = hour["sums"]["hourly"][0]["mean"].as_f64().unwrap();
+    assert!((sum - hourly).abs() <= 0.01 * hourly && hour["sums"]["daily"].is_null(), "{sum} and {hourly}");
 }
 
 #[tokio::test]

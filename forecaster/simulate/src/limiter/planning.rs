@@ -17,6 +17,8 @@ use crate::{error::Error, policy::Policy, world::World};
 
 /// A step's last report comes, and its table is pushed, so long after its end.
 const GRACE_MS: u64 = 2000;
+/// After each step at most so many models are fitted.
+const FITS: usize = 64;
 
 /// A forecaster.
 pub(crate) struct Planning<'a> {
@@ -42,6 +44,7 @@ impl<'a> Planning<'a> {
                 Some(Used { key: world.trace.keys.name(*key), resource, demand: *demand, largest: 1 })
             });
             learner.observe(&policy.customers, past.step, used);
+            learner.refit(FITS);
         }
         let next_step = policy.step_at(world.starts_at_ms);
         Self { policy: policy.clone(), foresight, learner, open: BTreeMap::new(), next_step, epoch: 0 }
@@ -125,6 +128,7 @@ impl<'a> Planning<'a> {
         );
         if self.foresight.learns() {
             self.learner.observe(&self.policy.customers, self.next_step, used);
+            self.learner.refit(FITS);
         }
         self.next_step += 1;
     }

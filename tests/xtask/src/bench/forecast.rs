@@ -1,7 +1,8 @@
 //! `cargo xtask bench forecast`: `tidegate backtest` beside statsforecast on the same windows of the same series.
 //!
 //! The data are no part of the project: `TIDEGATE_DATA` names their folder. Peers come from PyPI into a virtual
-//! environment of `target/`. What peers forecast is scored by the same code as ours.
+//! environment of `target/`. What peers forecast is scored by the same code as ours. With `TIDEGATE_PEERS=keep`, what they
+//! forecast in an earlier run is taken as it is: they need hours where ours need minutes.
 
 use std::{
     env, fs,
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::{layout::Layout, run};
 
 const DATA: &str = "TIDEGATE_DATA";
+const KEEP: &str = "TIDEGATE_PEERS";
 const PEERS: &str = "statsforecast==2.1.0";
 
 /// One set of series and its windows.
@@ -59,13 +61,16 @@ pub(crate) fn bench(layout: &Layout, only: &[String]) -> Result<()> {
     run::run(Command::new(&python).arg(scripts.join("prepare.py")).arg(&data).arg(&folder))?;
     run::run(run::cargo().current_dir(layout.root()).args(["build", "--release", "-p", "tidegate"]))?;
     let mut rows = Vec::new();
+    let mut pooled = Pooled::default();
     for set in SETS.iter().filter(|set| only.is_empty() || only.iter().any(|name| name == set.name)) {
         let models = scores(layout, set, &folder, &python, &scripts)?;
         rows.extend(judge(set, &models));
+        pooled.add(set, &models);
         if set.name == "m4" {
             rows.extend(m4(set, &models, &folder, &python, &scripts)?);
         }
     }
+    rows.extend(pooled.rows());
     println!("\n{:<52} {:>9} {:>9} {:>9}", "forecast", "figure", "budget", "peer");
     for row in &rows {
         let number =
@@ -79,6 +84,46 @@ pub(crate) fn bench(layout: &Layout, only: &[String]) -> Result<()> {
     fs::write(&path, serde_json::to_string_pretty(&rows)?).with_context(|| path.display().to_string())?;
     println!("\nrows written to {}", path.display());
     Ok(())
+}
+
+/// Sets of `auto` together: how often values are in intervals, and how good probabilities of spikes are.
+#[derive(Default)]
+struct Pooled {
+    inside_80: f64,
+    inside_95: f64,
+    values: f64,
+    brier: f64,
+    brier_base: f64,
+    forecasts: f64,
+}
+
+/// The sets whose coverage counts together.
+const COVERED: [&str; 2] = ["m4", "servegen"];
+
+impl Pooled {
+    fn add(&mut self, set: &Set, models: &[Value]) {
+        let Some(auto) = models.iter().find(|model| name(model) == "auto") else { return };
+        let values = figure(auto, "windows") * f64::from(set.horizon);
+        if COVERED.contains(&set.name) {
+            self.inside_80 += values * figure(auto, "coverage_80");
+            self.inside_95 += values * figure(auto, "coverage_95");
+            self.values += values;
+        }
+        self.brier += values * figure(auto, "spike_brier");
+        self.brier_base += values * figure(auto, "spike_brier_base");
+        self.forecasts += values;
+    }
+
+    fn rows(&self) -> Vec<Value> {
+        let off = |inside: f64, level: f64| (inside / self.values - level).abs();
+        let (brier, base) = (self.brier / self.forecasts, self.brier_base / self.forecasts);
+        let mut rows = vec![row("all: Brier score of spikes, base rate", brier, base, None)];
+        if self.values > 0.0 {
+            rows.push(row("m4 and servegen coverage_80: distance", off(self.inside_80, 0.8), 0.02, None));
+            rows.push(row("m4 and servegen coverage_95: distance", off(self.inside_95, 0.95), 0.02, None));
+        }
+        rows
+    }
 }
 
 /// The Python of a virtual environment that has the peers.
@@ -108,7 +153,10 @@ fn scores(layout: &Layout, set: &Set, folder: &Path, python: &Path, scripts: &Pa
     for threads in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"] {
         peer.env(threads, "1");
     }
-    run::run(&mut peer)?;
+    let kept = env::var_os(KEEP).is_some_and(|value| value == "keep") && peers.is_file();
+    if !kept {
+        run::run(&mut peer)?;
+    }
     let mut ours = Command::new(layout.target().join("release/tidegate"));
     ours.args(["backtest", "--freq", "1", "--model", "all", "--input"]).arg(&series).args(&windows);
     ours.args(["--season", if set.seasons.is_empty() { "1" } else { set.seasons }]);
