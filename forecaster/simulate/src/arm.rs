@@ -100,6 +100,11 @@ impl Arm {
                 "tidegate by true demand",
                 Ours { knowledge: Knowledge::Perfect, ..ALL_ON },
             ),
+            ours(
+                "shuffled-unreserved",
+                "tidegate by another key's forecast",
+                Ours { knowledge: Knowledge::Shuffled, ..ALL_ON },
+            ),
             ours("reservations", "tidegate with reservations", RESERVING),
             ours(
                 "perfect",
