@@ -129,7 +129,12 @@ impl Witness {
         for (resource, bucket) in (0..).zip(&mut self.buckets) {
             let planned = self.plan.as_ref().and_then(|plan| plan.budget(&bucket.name, wall_ns));
             let safe = bucket.safe.map(|(capacity, burst)| plan::part(capacity, burst, share));
-            if bucket.hold(self.plan.as_ref().is_some_and(|plan| plan.is_held(&bucket.name))) {
+            let is_held = self.plan.as_ref().is_some_and(|plan| plan.is_held(&bucket.name));
+            // What was held by receipts that have been given up may have come back before.
+            if bucket.is_held && !is_held {
+                bucket.charge(-i128::from(self.receipts.all_given_up(resource, self.clock_ns)));
+            }
+            if bucket.hold(is_held) {
                 self.receipts.forget(resource);
             }
             bucket.limit(planned.or(safe));

@@ -53,7 +53,8 @@ impl Receipts {
         let number = self.recent.pick(back).copied();
         let at = self.open.iter().position(|open| Some(open.number) == number);
         let Some(mut open) = at.and_then(|at| self.open.remove(at)) else { return Vec::new() };
-        open.parts.retain(|part| open.forgotten & 1 << (part.resource % 64) == 0);
+        let forgotten = open.forgotten;
+        open.parts.retain(|part| forgotten & 1 << (part.resource % 64) == 0);
         open.parts
     }
 
@@ -63,14 +64,39 @@ impl Receipts {
         self.open.iter().filter(holds).count() as u64 >= self.max
     }
 
-    /// Takes out the cost of one part on `resource` whose receipt may have been given up by `now_ns`: too old, or one too many.
+    /// The costs of all parts on `resource` whose receipts may have been given up by `now_ns`.
+    pub(super) fn all_given_up(&self, resource: u8, now_ns: u64) -> u64 {
+        let last = self.last_given_up();
+        let gone = self.open.iter().filter(|open| open.is_gone(now_ns, last) && open.means(resource));
+        let parts = gone.flat_map(|open| &open.parts).filter(|part| part.resource == resource);
+        parts.map(|part| part.cost).sum()
+    }
+
+    /// Takes out the cost of one part on `resource` whose receipt may have been given up by `now_ns`.
     pub(super) fn given_up(&mut self, resource: u8, now_ns: u64) -> Option<u64> {
-        let (opened, max) = (self.opened, self.max);
-        let gone = |open: &&mut Open| now_ns >= open.expires_ns || opened - open.number >= max;
-        self.open.iter_mut().filter(gone).find_map(|open| {
-            let is_there = open.forgotten & 1 << (resource % 64) == 0;
-            let at = open.parts.iter().position(|part| is_there && part.resource == resource)?;
-            Some(open.parts.swap_remove(at).cost)
-        })
+        let last = self.last_given_up();
+        self.open.iter_mut().filter(|open| open.is_gone(now_ns, last) && open.means(resource)).find_map(
+            |open| {
+                let at = open.parts.iter().position(|part| part.resource == resource)?;
+                Some(open.parts.swap_remove(at).cost)
+            },
+        )
+    }
+
+    /// The number of the last receipt that may have been given up for one too many.
+    const fn last_given_up(&self) -> u64 {
+        self.opened.saturating_sub(self.max)
+    }
+}
+
+impl Open {
+    /// Whether it may have been given up by `now_ns`: too old, or among the numbers up to `last`.
+    const fn is_gone(&self, now_ns: u64, last: u64) -> bool {
+        now_ns >= self.expires_ns || self.number <= last
+    }
+
+    /// Whether what it has of a resource means anything.
+    const fn means(&self, resource: u8) -> bool {
+        self.forgotten & 1 << (resource % 64) == 0
     }
 }
