@@ -4,7 +4,10 @@
 mod forecast;
 mod rows;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -90,11 +93,17 @@ fn measure(layout: &Layout, row: &'static Row, memory: &str) -> Result<Measured>
 
 /// The median that criterion has just written for a bench.
 fn median_ns(layout: &Layout, id: &str) -> Result<f64> {
-    let path = layout.target().join("criterion").join(id).join("new/estimates.json");
+    let path = estimates(&layout.target().join("criterion"), id);
     let text = fs::read_to_string(&path).with_context(|| missing(id, &path))?;
     let estimates: Value =
         serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     estimates.pointer("/median/point_estimate").and_then(Value::as_f64).with_context(|| missing(id, &path))
+}
+
+/// Where criterion leaves the figures of a bench: a group has a folder of its own, any other slash becomes a part of the name.
+fn estimates(criterion: &Path, id: &str) -> PathBuf {
+    let alone = criterion.join(id.replace('/', "_")).join("new/estimates.json");
+    if alone.is_file() { alone } else { criterion.join(id).join("new/estimates.json") }
 }
 
 fn missing(id: &str, path: &Path) -> String {
@@ -133,4 +142,25 @@ fn to_json(measured: &Measured) -> Value {
         "peer": measured.peer,
         "met": measured.met(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_in_groups_and_outside() {
+        let criterion = std::env::temp_dir().join(format!("tidegate-estimates-{}", std::process::id()));
+        let leave = |folder: &str| {
+            let folder = criterion.join(folder).join("new");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("estimates.json"), "{}").unwrap();
+        };
+        leave("apply/100000 keys");
+        leave("decide_1000 hot keys");
+        for id in ["apply/100000 keys", "decide/1000 hot keys"] {
+            assert!(estimates(&criterion, id).is_file(), "{id}");
+        }
+        fs::remove_dir_all(&criterion).unwrap();
+    }
 }
