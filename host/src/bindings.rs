@@ -10,5 +10,5 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "policy",
-    additional_derives: [PartialEq],
+    additional_derives: [PartialEq, serde::Deserialize, serde::Serialize],
 });

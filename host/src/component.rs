@@ -8,15 +8,17 @@ use std::{
 };
 
 use wasmtime::{
-    Config, Engine,
+    Config, Engine, InstancePre, Store,
     component::{Component as Compiled, HasSelf, Linker},
 };
 
 use crate::{
-    bindings::{Policy, PolicyPre},
+    bindings::{self, PolicyPre},
+    direct::{self, Direct},
     error::Error,
     limits::{Meter, TICK},
     memory,
+    policy::Policy,
 };
 
 /// A compiled policy. Compiling takes a moment and a core: do it off the request path. Clones share the code.
@@ -27,9 +29,15 @@ pub struct Component {
 
 struct Inner {
     engine: Engine,
-    policy: PolicyPre<Meter>,
+    code: Code,
     /// Ends the engine's clock with the last clone.
     _clock: Arc<()>,
+}
+
+/// What instances are made of.
+enum Code {
+    Canonical(Box<PolicyPre<Meter>>),
+    Direct(InstancePre<Meter>),
 }
 
 impl Component {
@@ -46,9 +54,24 @@ impl Component {
     /// Compiles a component. All that it is given are the books that instances keep in common: one that imports anything else is
     /// refused.
     ///
+    /// Where the core module inside offers the world's functions directly, as that of `tidegate.component.wasm` does, that module is
+    /// compiled and called, because it costs less; any other component is called by the component model.
+    ///
     /// # Errors
     /// When the bytes are no policy.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::compile(bytes, direct::find(bytes))
+    }
+
+    /// Compiles a component to be called by the component model, whatever it offers: it decides the same, and more slowly.
+    ///
+    /// # Errors
+    /// When the bytes are no policy.
+    pub fn canonical_from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::compile(bytes, None)
+    }
+
+    fn compile(component: &[u8], module: Option<&[u8]>) -> Result<Self, Error> {
         let mut config = Config::new();
         config.epoch_interruption(true);
         if let Some(creator) = memory::huge_pages() {
@@ -56,21 +79,25 @@ impl Component {
             config.with_host_memory(creator).memory_init_cow(false);
         }
         let engine = Engine::new(&config).map_err(Error::Component)?;
-        let component = Compiled::from_binary(&engine, bytes).map_err(Error::Component)?;
-        let mut linker = Linker::new(&engine);
-        Policy::add_to_linker::<_, HasSelf<_>>(&mut linker, |meter| meter).map_err(Error::Component)?;
-        let policy = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(Error::Component)?;
+        let code = match module {
+            Some(module) => direct::compile(&engine, module).map(Code::Direct),
+            None => canonical(&engine, component).map(|policy| Code::Canonical(Box::new(policy))),
+        };
+        let code = code.map_err(Error::Component)?;
         let clock = Arc::new(());
         tick(&engine, Arc::downgrade(&clock))?;
-        Ok(Self { inner: Arc::new(Inner { engine, policy, _clock: clock }) })
+        Ok(Self { inner: Arc::new(Inner { engine, code, _clock: clock }) })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }
 
-    pub(crate) fn policy(&self) -> &PolicyPre<Meter> {
-        &self.inner.policy
+    pub(crate) fn instantiate(&self, store: &mut Store<Meter>) -> wasmtime::Result<Policy> {
+        Ok(match &self.inner.code {
+            Code::Canonical(policy) => Policy::Canonical(Box::new(policy.instantiate(store)?)),
+            Code::Direct(module) => Policy::Direct(Direct::new(store, module)?),
+        })
     }
 }
 
@@ -78,6 +105,13 @@ impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Component").finish_non_exhaustive()
     }
+}
+
+fn canonical(engine: &Engine, component: &[u8]) -> wasmtime::Result<PolicyPre<Meter>> {
+    let component = Compiled::from_binary(engine, component)?;
+    let mut linker = Linker::new(engine);
+    bindings::Policy::add_to_linker::<_, HasSelf<_>>(&mut linker, |meter| meter)?;
+    linker.instantiate_pre(&component).and_then(PolicyPre::new)
 }
 
 /// Lets the engine look at what runs, every [`TICK`], as long as somebody holds the clock.

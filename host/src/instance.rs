@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use wasmtime::Store;
 
 use crate::{
-    bindings::{Policy, exports::tidegate::admission::upkeep::Progress},
+    bindings::exports::tidegate::admission::upkeep::Progress,
     books::{Books, CELLS},
     component::Component,
     error::Error,
     limits::{Limits, Meter, look},
+    policy::Policy,
     time::Timestamp,
 };
 
@@ -67,22 +68,22 @@ impl Instance {
         store.epoch_deadline_callback(look);
         store.data_mut().begin(limits.upkeep_time);
         store.set_epoch_deadline(1);
-        let policy = component.policy().instantiate(&mut store).map_err(Error::Policy)?;
+        let policy = component.instantiate(&mut store).map_err(Error::Policy)?;
         let mut instance = Self { store, policy, limits: *limits };
         match start {
             Start::Setup(setup) => instance.call(Purpose::Upkeep, |policy, store| {
-                policy.tidegate_admission_allocation().call_start(store, setup, now.nanos())
+                policy.allocation().start(store, setup, now.nanos())
             })?,
             Start::Configuration(json) => {
                 let configured = instance.call(Purpose::Upkeep, |policy, store| {
-                    policy.tidegate_admission_http().call_configure(store, json, now.nanos())
+                    policy.http().configure(store, json, now.nanos())
                 })?;
                 configured.map_err(Error::Configuration)?;
             }
         }
         if let Some(crew) = crew {
             instance.call(Purpose::Upkeep, |policy, store| {
-                policy.tidegate_admission_upkeep().call_join_crew(store, crew.workers, CELLS, now.nanos())
+                policy.upkeep().join_crew(store, crew.workers, CELLS, now.nanos())
             })?;
         }
         Ok(instance)
@@ -90,16 +91,14 @@ impl Instance {
 
     /// Gives back what it has taken of the crew's books for requests to come.
     pub(crate) fn give_back(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_give_back(store, now.nanos())
-        })
+        self.call(Purpose::Upkeep, |policy, store| policy.upkeep().give_back(store, now.nanos()))
     }
 
     /// Calls the policy.
     pub(crate) fn call<T>(
         &mut self,
         purpose: Purpose,
-        act: impl FnOnce(&Policy, &mut Store<Meter>) -> wasmtime::Result<T>,
+        act: impl FnOnce(&mut Policy, &mut Store<Meter>) -> wasmtime::Result<T>,
     ) -> Result<T, Error> {
         let allowed: Duration = match purpose {
             Purpose::Decision => self.limits.decision_time,
@@ -107,44 +106,37 @@ impl Instance {
         };
         self.store.data_mut().begin(allowed);
         self.store.set_epoch_deadline(1);
-        act(&self.policy, &mut self.store).map_err(Error::Policy)
+        act(&mut self.policy, &mut self.store).map_err(Error::Policy)
     }
 
     /// Takes so many 65536ths of every budget; an instance of a crew has no parts.
     pub(crate) fn set_share(&mut self, part: u64, now: Timestamp) -> Result<(), Error> {
-        self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_set_share(store, part, FULL, now.nanos())
-        })
+        self.call(Purpose::Upkeep, |policy, store| policy.upkeep().set_share(store, part, FULL, now.nanos()))
     }
 
     /// Empties every pool.
     pub(crate) fn drain(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_drain(store, now.nanos())
-        })
+        self.call(Purpose::Upkeep, |policy, store| policy.upkeep().drain(store, now.nanos()))
     }
 
     /// How full the emptiest pool is, in 65536ths.
     pub(crate) fn fullness(&mut self, now: Timestamp) -> Result<u64, Error> {
-        let left = self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_fullness(store, now.nanos())
-        })?;
+        let left =
+            self.call(Purpose::Upkeep, |policy, store| policy.upkeep().fullness(store, now.nanos()))?;
         Ok(u64::from(left).min(FULL))
     }
 
     /// Takes a table to be installed by [`Instance::install`].
     pub(crate) fn stage(&mut self, table: &[u8], now: Timestamp) -> Result<(), Error> {
-        let staged = self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_stage(store, table, now.nanos())
-        })?;
+        let staged =
+            self.call(Purpose::Upkeep, |policy, store| policy.upkeep().stage(store, table, now.nanos()))?;
         staged.map_err(Error::Table)
     }
 
     /// Installs a slice of the table on its way; true when there is more to do.
     pub(crate) fn install(&mut self, now: Timestamp) -> Result<bool, Error> {
-        let progress = self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_install(store, SLICE, now.nanos())
-        })?;
+        let progress =
+            self.call(Purpose::Upkeep, |policy, store| policy.upkeep().install(store, SLICE, now.nanos()))?;
         match progress {
             Progress::Working => Ok(true),
             Progress::Installed(_) | Progress::Idle => Ok(false),
@@ -161,9 +153,14 @@ impl Instance {
 
     /// Epochs of the table in force and of the snapshot it builds on.
     pub(crate) fn epochs(&mut self) -> Result<(u64, u64), Error> {
-        let standing = self
-            .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_upkeep().call_describe(store))?;
+        let standing = self.call(Purpose::Upkeep, |policy, store| policy.upkeep().describe(store))?;
         Ok((standing.epoch, standing.snapshot_epoch))
+    }
+
+    /// How it is called.
+    #[cfg(test)]
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Linear memory in use.
@@ -173,8 +170,6 @@ impl Instance {
 
     /// Names keys.
     pub(crate) fn intern(&mut self, keys: &[Vec<u8>]) -> Result<u32, Error> {
-        self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_allocation().call_intern(store, keys)
-        })
+        self.call(Purpose::Upkeep, |policy, store| policy.allocation().intern(store, keys))
     }
 }

@@ -31,6 +31,8 @@
 //! | `limits` | what it may use: memory, tables, CPU time per call |
 //! | `memory` | linear memory on huge pages |
 //! | `books` | what instances share: cells in which the policy keeps budgets |
+//! | `policy` | what an instance can be asked |
+//! | `direct` | how the module inside is called without the component model |
 //! | `instance` | one instance, and calls that fail cleanly |
 //! | `shard` | an instance behind a lock, and what it takes to make it anew |
 //! | `gate` | a policy for many threads: decisions, tables, reports, restarts, swaps |
@@ -43,6 +45,7 @@ mod bindings;
 mod books;
 mod component;
 mod decision;
+mod direct;
 mod error;
 mod gate;
 mod instance;
@@ -51,6 +54,7 @@ mod layer;
 mod limits;
 mod memory;
 mod metrics;
+mod policy;
 mod shard;
 #[cfg(feature = "sync")]
 mod sync;

@@ -73,7 +73,7 @@ impl Gate {
             let from = state.place(shard.index);
             let decisions = state.timed(now, |instance, now| {
                 instance.call(Purpose::Decision, |policy, store| {
-                    policy.tidegate_admission_allocation().call_decide_batch(store, asks, now)
+                    policy.allocation().decide_batch(store, asks, now)
                 })
             })?;
             Ok((from, decisions))
@@ -88,14 +88,12 @@ impl Gate {
 
     fn ask_one(&self, instance: &mut Instance, request: &Request<'_>, now: u64) -> Result<Answer, Error> {
         if let Some(ask) = self.ask(request) {
-            return instance.call(Purpose::Decision, |policy, store| {
-                policy.tidegate_admission_allocation().call_decide(store, ask, now)
-            });
+            return instance
+                .call(Purpose::Decision, |policy, store| policy.allocation().decide(store, ask, now));
         }
         let named = Named { may_wait: self.holds(request), ..named(request) };
-        instance.call(Purpose::Decision, |policy, store| {
-            policy.tidegate_admission_allocation().call_decide_request(store, &named, now)
-        })
+        instance
+            .call(Purpose::Decision, |policy, store| policy.allocation().decide_request(store, &named, now))
     }
 
     /// The request in the form of the hot path: a single demand under an interned key.

@@ -132,9 +132,7 @@ impl Gate {
             let released = self.on(shard, |state| {
                 let place = state.place(shard.index);
                 let released = state.timed(now, |instance, now| {
-                    instance.call(Purpose::Decision, |policy, store| {
-                        policy.tidegate_admission_http().call_release(store, now)
-                    })
+                    instance.call(Purpose::Decision, |policy, store| policy.http().release(store, now))
                 })?;
                 Ok((place, released))
             });

@@ -28,7 +28,7 @@ impl Gate {
         let settled = self.at(receipt.0, |state| {
             state.timed(now, |instance, now| {
                 instance.call(Purpose::Decision, |policy, store| {
-                    policy.tidegate_admission_allocation().call_settle(store, number, actual, now)
+                    policy.allocation().settle(store, number, actual, now)
                 })
             })
         });
@@ -46,9 +46,7 @@ impl Gate {
             let released = self.on(shard, |state| {
                 let place = state.place(shard.index);
                 let released = state.timed(now, |instance, now| {
-                    instance.call(Purpose::Decision, |policy, store| {
-                        policy.tidegate_admission_allocation().call_release(store, now)
-                    })
+                    instance.call(Purpose::Decision, |policy, store| policy.allocation().release(store, now))
                 })?;
                 Ok((place, released))
             });
@@ -66,9 +64,8 @@ impl Gate {
         let next = self.inner.shards.iter().filter_map(|shard| {
             let next = self.on(shard, |state| {
                 state.timed(now, |instance, now| {
-                    instance.call(Purpose::Decision, |policy, store| {
-                        policy.tidegate_admission_allocation().call_next_release(store, now)
-                    })
+                    instance
+                        .call(Purpose::Decision, |policy, store| policy.allocation().next_release(store, now))
                 })
             });
             next.ok().flatten()
@@ -81,9 +78,7 @@ impl Gate {
         let number = ticket.0.number;
         let cancelled = self.at(ticket.0, |state| {
             state.with(|instance| {
-                instance.call(Purpose::Decision, |policy, store| {
-                    policy.tidegate_admission_allocation().call_cancel(store, number)
-                })
+                instance.call(Purpose::Decision, |policy, store| policy.allocation().cancel(store, number))
             })
         });
         cancelled.unwrap_or(false)
@@ -105,9 +100,7 @@ impl Gate {
         let key = key.as_ref();
         self.on(self.shard_of(key), |state| {
             state.timed(now, |instance, now| {
-                instance.call(Purpose::Decision, |policy, store| {
-                    policy.tidegate_admission_allocation().call_explain(store, key, now)
-                })
+                instance.call(Purpose::Decision, |policy, store| policy.allocation().explain(store, key, now))
             })
         })
     }
@@ -126,8 +119,7 @@ impl Gate {
         self.on(self.shard(request.key.shard), |state| {
             state.timed(now, |instance, now| {
                 instance.call(Purpose::Decision, |policy, store| {
-                    let allocation = policy.tidegate_admission_allocation();
-                    allocation.call_instead(store, &named, refusal, now)
+                    policy.allocation().instead(store, &named, refusal, now)
                 })
             })
         })

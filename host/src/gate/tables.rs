@@ -95,9 +95,7 @@ impl Gate {
         })? {}
         self.on(shard, |state| {
             let tiers = state.with(|instance| {
-                instance.call(Purpose::Upkeep, |policy, store| {
-                    policy.tidegate_admission_upkeep().call_tiers(store)
-                })
+                instance.call(Purpose::Upkeep, |policy, store| policy.upkeep().tiers(store))
             })?;
             state.tiers = tiers.into();
             state.with(Instance::epochs)

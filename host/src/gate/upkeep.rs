@@ -36,9 +36,7 @@ impl Gate {
             // Whoever fails here is replaced like any other.
             let _ = self.on(shard, |state| {
                 state.timed(now, |instance, now| {
-                    instance.call(Purpose::Upkeep, |policy, store| {
-                        policy.tidegate_admission_upkeep().call_advance(store, now)
-                    })
+                    instance.call(Purpose::Upkeep, |policy, store| policy.upkeep().advance(store, now))
                 })
             });
         }
@@ -75,9 +73,7 @@ impl Gate {
             let standing = self.on(shard, |state| {
                 state.with(|instance| {
                     all.memory_bytes += instance.memory_bytes() as u64;
-                    instance.call(Purpose::Upkeep, |policy, store| {
-                        policy.tidegate_admission_upkeep().call_describe(store)
-                    })
+                    instance.call(Purpose::Upkeep, |policy, store| policy.upkeep().describe(store))
                 })
             });
             let Ok(standing) = standing else { continue };
@@ -90,19 +86,15 @@ impl Gate {
 
 impl Instance {
     pub(super) fn set_report_interval(&mut self, interval_ms: u32) -> Result<(), Error> {
-        self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_set_report_interval(store, interval_ms)
-        })
+        self.call(Purpose::Upkeep, |policy, store| policy.upkeep().set_report_interval(store, interval_ms))
     }
 
     pub(super) fn report(&mut self, boot: u64) -> Result<Option<Report>, Error> {
-        let report = self.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_upkeep().call_report(store, boot)
-        })?;
+        let report = self.call(Purpose::Upkeep, |policy, store| policy.upkeep().report(store, boot))?;
         Ok(report.map(|report| Report { boot, seq: report.seq, bytes: report.bytes }))
     }
 
     pub(super) fn tiers(&mut self) -> Result<Vec<String>, Error> {
-        self.call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_upkeep().call_tiers(store))
+        self.call(Purpose::Upkeep, |policy, store| policy.upkeep().tiers(store))
     }
 }

@@ -98,7 +98,7 @@ impl Gate {
                 let place = state.place(shard.index);
                 let verdict = state.timed(now, |instance, now| {
                     instance.call(Purpose::Decision, |policy, store| {
-                        policy.tidegate_admission_http().call_admit(store, &values, holds, now)
+                        policy.http().admit(store, &values, holds, now)
                     })
                 })?;
                 let ticket = verdict.ticket.map(|number| Ticket(place.with(number)));
@@ -139,7 +139,7 @@ impl Gate {
                 state.rules.response.iter().map(|name| header(name).map(<[u8]>::to_vec)).collect();
             state.timed(now, |instance, now| {
                 instance.call(Purpose::Decision, |policy, store| {
-                    policy.tidegate_admission_http().call_settle(store, number, &values, now)
+                    policy.http().settle(store, number, &values, now)
                 })
             })
         });
@@ -198,13 +198,10 @@ impl Gate {
 
 impl Rules {
     pub(crate) fn of(instance: &mut Instance) -> Result<Self, Error> {
-        let request = instance
-            .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_http().call_attributes(store))?;
-        let response = instance.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_http().call_response_headers(store)
-        })?;
-        let names = instance
-            .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_http().call_rules(store))?;
+        let request = instance.call(Purpose::Upkeep, |policy, store| policy.http().attributes(store))?;
+        let response =
+            instance.call(Purpose::Upkeep, |policy, store| policy.http().response_headers(store))?;
+        let names = instance.call(Purpose::Upkeep, |policy, store| policy.http().rules(store))?;
         Ok(Self { request, response, names: names.into() })
     }
 

@@ -20,8 +20,7 @@ impl Clerk {
 
     /// Where the forecaster is.
     pub(super) fn address(&mut self) -> Result<Option<String>, Error> {
-        self.instance
-            .call(Purpose::Upkeep, |policy, store| policy.tidegate_admission_sync().call_address(store))
+        self.instance.call(Purpose::Upkeep, |policy, store| policy.sync().address(store))
     }
 
     /// The payload of the first frame.
@@ -30,16 +29,12 @@ impl Clerk {
         boot: u64,
         (epoch, snapshot): (u64, u64),
     ) -> Result<Option<Vec<u8>>, Error> {
-        self.instance.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_sync().call_hello(store, boot, epoch, snapshot)
-        })
+        self.instance.call(Purpose::Upkeep, |policy, store| policy.sync().hello(store, boot, epoch, snapshot))
     }
 
     /// Takes a frame.
     pub(super) fn receive(&mut self, kind: i32, payload: &[u8]) -> Result<Message, Error> {
-        self.instance.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_sync().call_receive(store, kind, payload)
-        })
+        self.instance.call(Purpose::Upkeep, |policy, store| policy.sync().receive(store, kind, payload))
     }
 
     /// The payload that tells what became of a table.
@@ -49,7 +44,7 @@ impl Clerk {
         error: Option<&str>,
     ) -> Result<Vec<u8>, Error> {
         self.instance.call(Purpose::Upkeep, |policy, store| {
-            policy.tidegate_admission_sync().call_acknowledge_table(store, epoch, snapshot, error)
+            policy.sync().acknowledge_table(store, epoch, snapshot, error)
         })
     }
 }

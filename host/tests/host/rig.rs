@@ -5,7 +5,10 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -49,5 +52,14 @@ pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(60), "still not: {what}");
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Tells threads to end when it goes, also because a test has failed: a scope waits for its threads.
+pub(crate) struct Ends<'d>(pub(crate) &'d AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tidegate_host::{Decision, Gate, Request};
 
-use crate::rig::{START, at, component, crashing, limited};
+use crate::rig::{Ends, START, at, component, crashing, limited};
 
 const CONFIGURATION: &str = r#"{"mode": "enforce", "key": [{"header": "x-customer"}],
     "resources": {"requests": {"safe_capacity_per_s": 10, "safe_burst": 8}}}"#;
@@ -31,6 +31,7 @@ fn no_request_is_dropped_and_nothing_is_given_twice() {
     let gate = limited(PER_S as f64, PER_S).component(component()).build(START).unwrap();
     let (done, admitted, clock) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
+        let _ends = Ends(&done);
         for worker in 0..2 {
             let (gate, done, admitted, clock) = (&gate, &done, &admitted, &clock);
             scope.spawn(move || {
@@ -50,7 +51,6 @@ fn no_request_is_dropped_and_nothing_is_given_twice() {
             let next = if round % 2 == 0 { crashing() } else { component() };
             gate.replace(next, at(clock.load(Ordering::Relaxed))).unwrap();
         }
-        done.store(true, Ordering::Relaxed);
     });
     let (admitted, nanos) = (admitted.into_inner(), clock.into_inner());
     let most = PER_S + nanos * PER_S / 1_000_000_000 + 1;

@@ -9,7 +9,7 @@ use std::{
 
 use tidegate_host::{Cost, Decision, FailMode, Request, Timestamp};
 
-use crate::rig::{START, at, component, crashing, limited};
+use crate::rig::{Ends, START, at, component, crashing, limited};
 
 /// Seconds to hammer for; more by environment, for a soak.
 fn seconds() -> u64 {
@@ -20,9 +20,11 @@ fn seconds() -> u64 {
 /// refunds, and the most that there was.
 fn hammer(shards: u16, crashes: bool) -> (u64, u64, u64) {
     const PER_S: u64 = 5_000;
-    const BURST: u64 = 500;
-    let started = Timestamp::now();
+    // A second's worth: on a busy machine nobody may get to ask for longer than a short burst lasts.
+    const BURST: u64 = 5_000;
+    // Compiling takes seconds, which are no part of the flood.
     let policy = if crashes { crashing() } else { component() };
+    let started = Timestamp::now();
     let gate = limited(PER_S as f64, BURST)
         .component(policy)
         .shards(shards)
@@ -31,6 +33,7 @@ fn hammer(shards: u16, crashes: bool) -> (u64, u64, u64) {
         .unwrap();
     let (done, admitted, refunded) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
+        let _ends = Ends(&done);
         for worker in 0..8_u64 {
             let (gate, done, admitted, refunded) = (&gate, &done, &admitted, &refunded);
             scope.spawn(move || {
@@ -64,7 +67,6 @@ fn hammer(shards: u16, crashes: bool) -> (u64, u64, u64) {
                 let _ = gate.decide(&Request::new(&gate.key("crash:trap")), Timestamp::now());
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
     let nanos = Timestamp::now().nanos() - started.nanos();
     let most = BURST + (u128::from(nanos) * u128::from(PER_S)).div_ceil(1_000_000_000) as u64;

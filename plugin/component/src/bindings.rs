@@ -8,7 +8,11 @@
     reason = "generated code; the world documents it"
 )]
 
-wit_bindgen::generate!({ path: "../../wit", world: "policy" });
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "policy",
+    additional_derives: [serde::Deserialize, serde::Serialize],
+});
 
 /// The policy; its parts are in the modules of the interfaces' names.
 pub(crate) struct Policy;

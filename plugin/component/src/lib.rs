@@ -12,6 +12,7 @@
 //! | `http` | requests by their attributes |
 //! | `attributes` | what the rules look at |
 //! | `sync` | the conversation with the forecaster |
+//! | `direct` | the same functions for hosts that call the core module itself |
 //! | `crew` | budgets shared with other instances |
 //! | `crash` | failing on purpose, in the build for tests of hosts |
 //! | `translate` | the core's words in the world's types |
@@ -22,6 +23,7 @@ mod bindings;
 #[cfg(feature = "crash-test")]
 mod crash;
 mod crew;
+mod direct;
 mod http;
 mod state;
 mod sync;

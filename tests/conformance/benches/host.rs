@@ -1,4 +1,5 @@
-//! The component behind a gate, beside the core in native code and `governor`'s keyed limiter on the same keys in the same run.
+//! The component behind a gate, called directly and by the component model, beside the core in native code and `governor`'s keyed
+//! limiter on the same keys in the same run.
 
 #![allow(
     missing_docs,
@@ -9,9 +10,10 @@
 )]
 
 use std::{
-    env,
+    env, fs,
     hint::black_box,
     num::NonZeroU32,
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -19,7 +21,7 @@ use std::{
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
 use tidegate_core::{
-    Allocator, Class, Demand, KeyHash, Request as CoreRequest, ResourceSetup, SafeBudget, Setup,
+    Allocator, Class, Decision, Demand, KeyHash, Request as CoreRequest, ResourceSetup, SafeBudget, Setup,
     Timestamp as CoreTime,
     table::{Forecast, Grant, Key as TableKey, Reservation, Resource, Schedule, Table, Tier},
     units::MicroRate,
@@ -31,9 +33,17 @@ const COUNTS: [(usize, &str); 2] = [(1_000, "1000 hot keys"), (1_000_000, "10000
 const BATCH: usize = 64;
 const PLENTY: Budget = Budget { per_s: 5e8, burst: 1 << 39 };
 
-fn component() -> Component {
+fn bytes() -> Vec<u8> {
     let file = env::var_os("TIDEGATE_COMPONENT").expect("`cargo xtask bench host` builds the component");
-    Component::from_file(file).unwrap()
+    fs::read(file).unwrap()
+}
+
+fn component() -> Component {
+    Component::from_bytes(&bytes()).unwrap()
+}
+
+fn canonical() -> Component {
+    Component::canonical_from_bytes(&bytes()).unwrap()
 }
 
 fn gate(component: &Component, shards: u16) -> Gate {
@@ -51,26 +61,31 @@ fn next(at: &mut u64, count: usize) -> usize {
     ((*at >> 33) as usize) % count
 }
 
+fn allocator() -> Allocator {
+    let safe = Some(SafeBudget { capacity: MicroRate::from_per_s(PLENTY.per_s), burst: PLENTY.burst });
+    let setup = Setup {
+        resources: vec![ResourceSetup { name: "requests".into(), safe }],
+        max_unknown_keys: 1_000_000,
+        max_receipts: 100_000,
+        max_waiting: 1_024,
+        receipt_ttl_ms: 900_000,
+        report_interval_ms: 10_000,
+    };
+    Allocator::new(setup, CoreTime::from_millis(START_MS))
+}
+
+fn decide_native(allocator: &mut Allocator, name: &str, now: u64) -> Decision {
+    let demands = [Demand { resource: 0, cost: 1, estimated: false }];
+    let (key, class, demands) = (name.as_bytes(), Class::Standard, &demands[..]);
+    let request = CoreRequest { key, class, demands, may_wait: false, partial: false };
+    allocator.decide(&request, CoreTime::from_nanos(now))
+}
+
 fn native(criterion: &mut Criterion) {
     for (count, label) in COUNTS {
         let names = names(count);
-        let safe = Some(SafeBudget { capacity: MicroRate::from_per_s(PLENTY.per_s), burst: PLENTY.burst });
-        let setup = Setup {
-            resources: vec![ResourceSetup { name: "requests".into(), safe }],
-            max_unknown_keys: 1_000_000,
-            max_receipts: 100_000,
-            max_waiting: 1_024,
-            receipt_ttl_ms: 900_000,
-            report_interval_ms: 10_000,
-        };
-        let mut allocator = Allocator::new(setup, CoreTime::from_millis(START_MS));
-        let demands = [Demand { resource: 0, cost: 1, estimated: false }];
-        let mut decide = |name: &str, now: u64| {
-            let key = name.as_bytes();
-            let (class, demands) = (Class::Standard, &demands[..]);
-            let request = CoreRequest { key, class, demands, may_wait: false, partial: false };
-            allocator.decide(&request, CoreTime::from_nanos(now))
-        };
+        let mut allocator = allocator();
+        let mut decide = |name: &str, now: u64| decide_native(&mut allocator, name, now);
         let (mut now, mut at) = (START_MS * 1_000_000, 1);
         for name in &names {
             let _ = black_box(decide(name, now));
@@ -89,23 +104,27 @@ fn native(criterion: &mut Criterion) {
     }
 }
 
+/// The same policy by plain functions of its core module, as a gate calls it, and by the component model.
 fn decide(criterion: &mut Criterion) {
-    let component = component();
-    // What any call into the component costs, whatever it does.
-    let idle = gate(&component, 1);
-    criterion.bench_function("gate call without work", |bencher| {
+    decide_by(criterion, "gate", &component());
+    decide_by(criterion, "component model", &canonical());
+}
+
+fn decide_by(criterion: &mut Criterion, way: &str, component: &Component) {
+    // What any call into the policy costs, whatever it does.
+    let idle = gate(component, 1);
+    criterion.bench_function(&format!("{way} call without work"), |bencher| {
         bencher.iter(|| idle.set_report_interval(black_box(10_000)));
     });
-    core_call(criterion);
     for (count, label) in COUNTS {
-        let gate = gate(&component, 1);
+        let gate = gate(component, 1);
         let keys: Vec<Key> = names(count).iter().map(|name| gate.key(name)).collect();
         let (mut now, mut at) = (START_MS * 1_000_000, 1);
         for some in keys.chunks(1_000) {
             let requests: Vec<Request<'_>> = some.iter().map(Request::new).collect();
             black_box(gate.decide_batch(&requests, Timestamp::from_nanos(now)));
         }
-        criterion.bench_function(&format!("gate decide/{label}"), |bencher| {
+        criterion.bench_function(&format!("{way} decide/{label}"), |bencher| {
             bencher.iter(|| {
                 now += 1_000;
                 let request = Request::new(&keys[next(&mut at, count)]);
@@ -113,7 +132,7 @@ fn decide(criterion: &mut Criterion) {
             });
         });
         // A batch counts as 64 decisions.
-        criterion.bench_function(&format!("gate batch of 64/{label}"), |bencher| {
+        criterion.bench_function(&format!("{way} batch of 64/{label}"), |bencher| {
             bencher.iter_custom(|decisions| {
                 let batches = decisions.div_ceil(BATCH as u64);
                 let started = Instant::now();
@@ -130,40 +149,19 @@ fn decide(criterion: &mut Criterion) {
     }
 }
 
-/// What a call of a core module would cost at least: typed, metered as a gate meters, and without work. The module has a memory and
-/// gives its argument back.
-fn core_call(criterion: &mut Criterion) {
-    const MODULE: &[u8] = b"\0asm\x01\0\0\0\
-        \x01\x06\x01\x60\x01\x7e\x01\x7e\
-        \x03\x02\x01\x00\
-        \x05\x03\x01\x00\x01\
-        \x07\x05\x01\x01f\x00\x00\
-        \x0a\x06\x01\x04\x00\x20\x00\x0b";
-    let mut config = wasmtime::Config::new();
-    config.epoch_interruption(true);
-    let engine = wasmtime::Engine::new(&config).unwrap();
-    let module = wasmtime::Module::from_binary(&engine, MODULE).unwrap();
-    let mut store = wasmtime::Store::new(&engine, ());
-    let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
-    let call = instance.get_typed_func::<u64, u64>(&mut store, "f").unwrap();
-    let lock = std::sync::Mutex::new(store);
-    criterion.bench_function("core module call without work", |bencher| {
-        bencher.iter(|| {
-            let mut store = lock.lock().unwrap();
-            store.set_epoch_deadline(1);
-            call.call(&mut *store, black_box(7)).unwrap()
-        });
-    });
+fn admit(criterion: &mut Criterion) {
+    admit_by(criterion, "gate", &component());
+    admit_by(criterion, "component model", &canonical());
 }
 
-fn admit(criterion: &mut Criterion) {
+fn admit_by(criterion: &mut Criterion, way: &str, component: &Component) {
     let configuration = r#"{"mode": "enforce", "key": [{"header": "x-customer"}],
         "resources": {"requests": {"safe_capacity_per_s": 500000000}}, "response_headers": true}"#;
-    let builder = Gate::builder().component(&component()).configuration(configuration);
+    let builder = Gate::builder().component(component).configuration(configuration);
     let gate = builder.build(Timestamp::from_millis(START_MS)).unwrap();
     let names = names(1_000);
     let (mut now, mut at) = (START_MS * 1_000_000, 1);
-    criterion.bench_function("gate admit/1000 hot keys", |bencher| {
+    criterion.bench_function(&format!("{way} admit/1000 hot keys"), |bencher| {
         bencher.iter(|| {
             now += 1_000;
             let name = &names[next(&mut at, 1_000)];
@@ -173,34 +171,52 @@ fn admit(criterion: &mut Criterion) {
     });
 }
 
-/// Nanoseconds from one decision of a thread to its next, while others decide too.
+/// Nanoseconds from one decision of a thread to its next, while others decide too: by gates, by native code behind one lock, and by
+/// `governor`.
 fn threads(criterion: &mut Criterion) {
     let component = component();
-    for (count, shards) in [(1, 1), (2, 1), (2, 2), (4, 1), (4, 4)] {
+    let names = names(1_000);
+    for (count, shards) in [(1, 1), (2, 1), (2, 2), (2, 8), (4, 1), (4, 4)] {
         let gate = gate(&component, shards);
-        let keys: Vec<Key> = names(1_000).iter().map(|name| gate.key(name)).collect();
-        let work = |worker: u64, decisions: u64| {
-            let mut at = worker + 1;
-            let mut now = START_MS * 1_000_000;
-            let started = Instant::now();
-            for _ in 0..decisions {
-                now += 1_000;
-                let request = Request::new(&keys[next(&mut at, keys.len())]);
-                let _ = black_box(gate.decide(&request, Timestamp::from_nanos(now)));
-            }
-            started.elapsed()
-        };
-        criterion.bench_function(&format!("gate threads/{count} threads, {shards} shards"), |bencher| {
-            bencher.iter_custom(|decisions| {
-                let took: Vec<Duration> = thread::scope(|scope| {
-                    let workers: Vec<_> =
-                        (0..count).map(|worker| scope.spawn(move || work(worker, decisions))).collect();
-                    workers.into_iter().map(|worker| worker.join().unwrap()).collect()
-                });
-                took.iter().sum::<Duration>() / count as u32
-            });
+        let keys: Vec<Key> = names.iter().map(|name| gate.key(name)).collect();
+        together(criterion, &format!("gate threads/{count} threads, {shards} shards"), count, |key, now| {
+            let _ = black_box(gate.decide(&Request::new(&keys[key]), Timestamp::from_nanos(now)));
         });
     }
+    for count in [2, 4] {
+        let locked = Mutex::new(allocator());
+        together(criterion, &format!("native threads/{count} threads"), count, |key, now| {
+            let _ = black_box(decide_native(&mut locked.lock().unwrap(), &names[key], now));
+        });
+        let limiter = RateLimiter::keyed(Quota::per_second(NonZeroU32::new(1_000_000).unwrap()));
+        together(criterion, &format!("governor threads/{count} threads"), count, |key, _| {
+            let _ = black_box(limiter.check_key(&names[key]));
+        });
+    }
+}
+
+/// Threads that ask for keys in no order.
+fn together(criterion: &mut Criterion, id: &str, count: u64, decide: impl Fn(usize, u64) + Sync) {
+    let decide = &decide;
+    let work = move |worker: u64, decisions: u64| {
+        let (mut at, mut now) = (worker + 1, START_MS * 1_000_000);
+        let started = Instant::now();
+        for _ in 0..decisions {
+            now += 1_000;
+            decide(next(&mut at, 1_000), now);
+        }
+        started.elapsed()
+    };
+    criterion.bench_function(id, |bencher| {
+        bencher.iter_custom(|decisions| {
+            let took: Vec<Duration> = thread::scope(|scope| {
+                let workers: Vec<_> =
+                    (0..count).map(|worker| scope.spawn(move || work(worker, decisions))).collect();
+                workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+            });
+            took.iter().sum::<Duration>() / count as u32
+        });
+    });
 }
 
 fn build(criterion: &mut Criterion) {

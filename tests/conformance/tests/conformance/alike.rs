@@ -21,6 +21,8 @@ use crate::{
 /// Set to play more scripts than usual.
 const SEEDS: &str = "TIDEGATE_CONFORMANCE_SEEDS";
 const USUAL_SEEDS: u64 = 8;
+/// Scripts that engines have once played differently.
+const NOTABLE_SEEDS: [u64; 1] = [183];
 const REQUESTS: u32 = 16_000;
 
 /// Scripts by seeds, and those that fuzzing has kept.
@@ -29,7 +31,8 @@ fn questions() -> Result<Vec<Question>> {
         Ok(seeds) => seeds.parse().with_context(|| format!("{SEEDS}={seeds}"))?,
         Err(_) => USUAL_SEEDS,
     };
-    let mut recipes: Vec<Recipe> = (0..seeds).map(|seed| Recipe::Seed { seed, requests: REQUESTS }).collect();
+    let seeds = (0..seeds).chain(NOTABLE_SEEDS.into_iter().filter(|seed| *seed >= seeds));
+    let mut recipes: Vec<Recipe> = seeds.map(|seed| Recipe::Seed { seed, requests: REQUESTS }).collect();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/script");
     let entries = fs::read_dir(&corpus).with_context(|| format!("no scripts in {}", corpus.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;

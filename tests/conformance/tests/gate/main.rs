@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod canonical;
 mod held;
 mod layer;
 mod link;

@@ -1,7 +1,7 @@
 //! The component, compiled once for all tests, and tables for it.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     sync::OnceLock,
     thread,
@@ -18,11 +18,19 @@ use tidegate_host::{Component, Timestamp};
 /// The component that users get.
 pub(crate) fn component() -> &'static Component {
     static COMPILED: OnceLock<Component> = OnceLock::new();
-    COMPILED.get_or_init(|| {
-        let built = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("../wasm/tidegate.component.wasm");
-        let path = env::var_os("TIDEGATE_COMPONENT").map_or_else(built, PathBuf::from);
-        Component::from_file(path).expect("`cargo xtask test` builds the component")
-    })
+    COMPILED.get_or_init(|| Component::from_bytes(&bytes()).unwrap())
+}
+
+/// The same, called by the component model.
+pub(crate) fn canonical() -> &'static Component {
+    static COMPILED: OnceLock<Component> = OnceLock::new();
+    COMPILED.get_or_init(|| Component::canonical_from_bytes(&bytes()).unwrap())
+}
+
+fn bytes() -> Vec<u8> {
+    let built = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("../wasm/tidegate.component.wasm");
+    let path = env::var_os("TIDEGATE_COMPONENT").map_or_else(built, PathBuf::from);
+    fs::read(path).expect("`cargo xtask test` builds the component")
 }
 
 /// 2026-01-01.

@@ -63,15 +63,19 @@ const NATIVE_RANDOM: Option<&str> = Some("native decide/1000000 random keys");
 const HOST_GOVERNOR_HOT: Option<&str> = Some("host governor/1000 hot keys");
 const HOST_GOVERNOR_RANDOM: Option<&str> = Some("host governor/1000000 random keys");
 
-const CALL: Option<&str> = Some("gate call without work");
-const CORE_CALL: Option<&str> = Some("core module call without work");
+const GATE_CALL: Option<&str> = Some("gate call without work");
+const GATE_HOT: Option<&str> = Some("gate decide/1000 hot keys");
+const GATE_BATCH: Option<&str> = Some("gate batch of 64/1000 hot keys");
+const GATE_ADMIT: Option<&str> = Some("gate admit/1000 hot keys");
+const NATIVE_2: Option<&str> = Some("native threads/2 threads");
+const NATIVE_4: Option<&str> = Some("native threads/4 threads");
+const GOVERNOR_2: Option<&str> = Some("governor threads/2 threads");
 
 /// The suite `host`.
 pub(crate) const HOST: &[Row] = &[
-    ns("gate, single, 1,000 hot keys; native core", "gate decide/1000 hot keys", 200.0, NATIVE_HOT),
-    ns("gate, single, 1,000 hot keys; a call without work", "gate decide/1000 hot keys", 200.0, CALL),
-    ns("a call without work; the same of a core module", "gate call without work", 200.0, CORE_CALL),
-    ns("gate, single, 1,000 hot keys; governor", "gate decide/1000 hot keys", 200.0, HOST_GOVERNOR_HOT),
+    ns("gate, single, 1,000 hot keys; native core", "gate decide/1000 hot keys", 90.0, NATIVE_HOT),
+    ns("gate, single, 1,000 hot keys; governor", "gate decide/1000 hot keys", 90.0, HOST_GOVERNOR_HOT),
+    ns("gate, single, 1,000 hot keys; a call without work", "gate decide/1000 hot keys", 90.0, GATE_CALL),
     ns("gate, batch of 64, 1,000 hot keys; native core", "gate batch of 64/1000 hot keys", 60.0, NATIVE_HOT),
     ns("gate, single, 1 M random keys; native core", "gate decide/1000000 random keys", 500.0, NATIVE_RANDOM),
     ns(
@@ -87,10 +91,40 @@ pub(crate) const HOST: &[Row] = &[
         NATIVE_RANDOM,
     ),
     ns("gate, HTTP request by its attributes", "gate admit/1000 hot keys", 2_000.0, None),
-    ns("a decision of one of 2 threads, 1 shard", "gate threads/2 threads, 1 shards", 1_000.0, None),
-    ns("a decision of one of 2 threads, 2 shards", "gate threads/2 threads, 2 shards", 400.0, None),
-    ns("a decision of one of 4 threads, 1 shard", "gate threads/4 threads, 1 shards", 2_000.0, None),
-    ns("a decision of one of 4 threads, 4 shards", "gate threads/4 threads, 4 shards", 800.0, None),
+    ns("component model, single; gate", "component model decide/1000 hot keys", 200.0, GATE_HOT),
+    ns("component model, batch of 64; gate", "component model batch of 64/1000 hot keys", 60.0, GATE_BATCH),
+    ns("component model, HTTP request; gate", "component model admit/1000 hot keys", 2_000.0, GATE_ADMIT),
+    ns("component model, call without work; gate", "component model call without work", 200.0, GATE_CALL),
+    ns(
+        "a decision of one of 2 threads, 1 shard; native, locked",
+        "gate threads/2 threads, 1 shards",
+        1_000.0,
+        NATIVE_2,
+    ),
+    ns(
+        "a decision of one of 2 threads, 2 shards; native, locked",
+        "gate threads/2 threads, 2 shards",
+        400.0,
+        NATIVE_2,
+    ),
+    ns(
+        "a decision of one of 2 threads, 8 shards; governor",
+        "gate threads/2 threads, 8 shards",
+        400.0,
+        GOVERNOR_2,
+    ),
+    ns(
+        "a decision of one of 4 threads, 1 shard; native, locked",
+        "gate threads/4 threads, 1 shards",
+        2_000.0,
+        NATIVE_4,
+    ),
+    ns(
+        "a decision of one of 4 threads, 4 shards; native, locked",
+        "gate threads/4 threads, 4 shards",
+        800.0,
+        NATIVE_4,
+    ),
     Row {
         what: "build a gate of one shard from a compiled component",
         source: Source::Criterion("gate build"),
