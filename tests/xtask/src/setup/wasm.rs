@@ -5,6 +5,7 @@
 
 mod component;
 mod debian;
+mod exports;
 mod rustup;
 
 use std::{env, fmt, fs, path::Path, path::PathBuf};
@@ -102,7 +103,9 @@ pub(crate) fn build(layout: &Layout, toolchain: Toolchain, variant: Variant, to:
     let bytes = fs::read(&made).with_context(|| format!("the build left no {}", made.display()))?;
     match variant {
         Variant::Component | Variant::CrashingComponent => install(&component::encode(&bytes)?, to),
-        Variant::Plugin | Variant::Llm | Variant::Crashing | Variant::Conformance => install(&bytes, to),
+        Variant::Plugin | Variant::Crashing => install(&exports::strip(&bytes, false)?, to),
+        Variant::Llm => install(&exports::strip(&bytes, true)?, to),
+        Variant::Conformance => install(&bytes, to),
     }
 }
 
