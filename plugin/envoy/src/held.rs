@@ -57,12 +57,13 @@ impl Stream {
     /// Lets the request pass or answers it. Envoy acts when the call into the plugin has returned.
     ///
     /// A stream that has gone meanwhile is left alone: its request notices by itself.
-    pub(crate) fn finish(self, verdict: Verdict, tier: &str) {
+    pub(crate) fn finish(self, verdict: Verdict, tier: &str, every_id: bool) {
         if hostcalls::set_effective_context(self.context).is_err() {
             return;
         }
+        host::show_decision(&verdict, tier, every_id);
+        host::change_request(&verdict.request_headers);
         *self.slot.borrow_mut() = Some(LetGo { receipt: verdict.receipt, headers: verdict.headers });
-        host::show_decision(verdict.label, tier);
         match &verdict.response {
             Some(response) => host::respond(response),
             None => hostcalls::resume_http_request().is_ok(),

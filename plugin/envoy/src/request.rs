@@ -4,7 +4,7 @@ use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
 };
-use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict};
+use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict, outcome::Response};
 
 #[cfg(feature = "llm")]
 use crate::body::{self, Asking, Telling};
@@ -21,6 +21,8 @@ pub(crate) struct Request {
     receipt: Option<Receipt>,
     /// What its response tells of the decision: header names and values.
     told: Vec<(&'static str, String)>,
+    /// Its response's headers, while its trailers may still tell what it cost.
+    awaiting_trailers: Option<Headers>,
     /// Held back under this ticket, and where the end of that is found.
     held: Option<(Ticket, Slot)>,
     /// Its body is being read.
@@ -38,6 +40,7 @@ impl Request {
             context,
             receipt: None,
             told: Vec::new(),
+            awaiting_trailers: None,
             held: None,
             #[cfg(feature = "llm")]
             asking: None,
@@ -51,7 +54,13 @@ impl Request {
         if request.header("x-tidegate-crash").is_some() {
             std::process::abort();
         }
+        if let Some(answer) = self.own_answer(request)
+            && host::respond(&answer)
+        {
+            return Action::Pause;
+        }
         let Some(verdict) = self.admit(request) else { return Action::Continue };
+        host::change_request(&verdict.request_headers);
         (self.receipt, self.told) = (verdict.receipt, verdict.headers);
         if self.held.is_some() {
             return Action::Pause;
@@ -60,6 +69,13 @@ impl Request {
             Some(response) if host::respond(response) => Action::Pause,
             _ => Action::Continue,
         }
+    }
+
+    /// The answer to a question about the plugin itself.
+    fn own_answer<A: Attributes>(&self, request: &A) -> Option<Response> {
+        let mut state = self.state.try_borrow_mut().ok()?;
+        state.gate.config().debug.as_ref()?;
+        state.gate.answer(request, host::now())
     }
 
     fn admit<A: Attributes>(&mut self, request: &A) -> Option<Verdict> {
@@ -73,8 +89,11 @@ impl Request {
         if verdict.anonymous {
             metrics.add("tidegate_key_missing_total", 1);
         }
+        if verdict.warns {
+            metrics.add("tidegate_warnings_total", 1);
+        }
         let tier = name(verdict.tier);
-        host::show_decision(verdict.label, &tier);
+        host::show_decision(&verdict, &tier, gate.config().decision_ids);
         self.held = verdict.ticket.map(|ticket| (ticket, held.hold(ticket, self.context, now.millis())));
         if self.held.is_some() {
             state.wake(now);
@@ -87,6 +106,18 @@ impl Request {
         let now = host::now();
         if let Ok(mut state) = self.state.try_borrow_mut() {
             state.gate.settle(receipt, response, now);
+        }
+    }
+
+    fn reads_trailers(&self) -> bool {
+        self.state.try_borrow().is_ok_and(|state| state.gate.config().reads_trailers())
+    }
+
+    /// Settles by headers and trailers, whether these came or not.
+    fn settle_by_trailers(&mut self) {
+        if let Some(mut headers) = self.awaiting_trailers.take() {
+            headers.read_trailers();
+            self.settle(&headers);
         }
     }
 
@@ -165,7 +196,7 @@ impl HttpContext for Request {
         self.decide_by_body()
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _ends: bool) -> Action {
+    fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
         self.learn();
         for (name, value) in self.told.drain(..) {
             host::add_response_header(name, &value);
@@ -173,7 +204,7 @@ impl HttpContext for Request {
         if self.receipt.is_some() {
             let headers = Headers::of_response();
             #[cfg(feature = "llm")]
-            let headers = match self.reads_bodies() && !_ends {
+            let headers = match self.reads_bodies() && !ends {
                 true => match Telling::new(headers) {
                     Ok(telling) => {
                         self.telling = Some(telling);
@@ -183,7 +214,11 @@ impl HttpContext for Request {
                 },
                 false => headers,
             };
-            self.settle(&headers);
+            if !ends && self.reads_trailers() {
+                self.awaiting_trailers = Some(headers);
+            } else {
+                self.settle(&headers);
+            }
         }
         Action::Continue
     }
@@ -199,9 +234,13 @@ impl HttpContext for Request {
         Action::Continue
     }
 
-    #[cfg(feature = "llm")]
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.settle_by_body();
+        #[cfg(feature = "llm")]
+        if let Some(telling) = &mut self.telling {
+            telling.read_trailers();
+            self.settle_by_body();
+        }
+        self.settle_by_trailers();
         Action::Continue
     }
 
@@ -209,6 +248,7 @@ impl HttpContext for Request {
     /// has gone while it was held back leaves the queue.
     fn on_log(&mut self) {
         self.learn();
+        self.settle_by_trailers();
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         #[cfg(feature = "llm")]
         state.bodies.forget(self.context);

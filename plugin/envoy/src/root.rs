@@ -7,7 +7,7 @@ use proxy_wasm::{
 };
 use tidegate_core::{
     Timestamp,
-    config::Config,
+    config::{Config, Shell},
     report::Report,
     sync::{Hello, PROTOCOL, TableAck},
     table::Table,
@@ -113,8 +113,8 @@ impl RootContext for Root {
             .ok()
             .flatten()
             .unwrap_or_default();
-        let parse = if cfg!(feature = "llm") { Config::parse_with_bodies } else { Config::parse };
-        match parse(&bytes) {
+        let shell = Shell { is_proxy: true, reads_bodies: cfg!(feature = "llm") };
+        match Config::parse_for(&bytes, shell) {
             Ok(config) => {
                 self.with(|state| {
                     state.configure(config);
@@ -150,8 +150,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let now = host::now();
         let released = self.with(|state| state.let_go(now)).unwrap_or_default();
+        let every_id = self.with(|state| state.gate.config().decision_ids) == Some(true);
         for (stream, verdict, tier) in released {
-            stream.finish(verdict, &tier);
+            stream.finish(verdict, &tier, every_id);
         }
         #[cfg(feature = "llm")]
         self.let_go_without_bodies(now);

@@ -101,6 +101,7 @@ impl State {
             }
         } else {
             self.gate = Gate::new(config, now);
+            self.gate.identify(self.crew.id());
         }
         self.metrics.forget_tiers();
         self.rules = RuleUse::new(&self.gate.config().rules);
@@ -114,6 +115,7 @@ impl State {
             return;
         }
         self.crew.join(now);
+        self.gate.identify(self.crew.id());
         self.courier.open_mailbox(self.crew.id());
         self.share(now);
         self.tell_all(&Note::Crew);
