@@ -16,6 +16,7 @@ mod enforcement;
 mod envoy_restart;
 mod example;
 mod gateway;
+mod generate;
 mod held_back;
 mod llm;
 mod on_refusal;
