@@ -4,6 +4,7 @@ mod debug;
 mod json;
 mod refusal;
 mod rules;
+mod trial;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
@@ -11,6 +12,7 @@ pub use debug::Debug;
 use ed25519_dalek::VerifyingKey;
 pub use json::Problem;
 use json::{Node, Reader};
+pub use trial::TrialConfig;
 
 use crate::{
     allocator::{ResourceSetup, SafeBudget, Setup},
@@ -138,6 +140,8 @@ pub struct Config {
     pub own_headers: Vec<String>,
     /// Where the plugin itself answers questions.
     pub debug: Option<Debug>,
+    /// What is tried beside it.
+    pub trial: Option<TrialConfig>,
 }
 
 impl Default for Config {
@@ -168,6 +172,7 @@ impl Default for Config {
             on_refusal: None,
             own_headers: Vec::new(),
             debug: None,
+            trial: None,
         }
     }
 }
@@ -185,12 +190,14 @@ impl Config {
     #[must_use]
     pub fn reads_bodies(&self) -> bool {
         self.resources.iter().any(ResourceRule::reads_bodies)
+            || self.trial.as_ref().is_some_and(|trial| trial.config.reads_bodies())
     }
 
     /// Whether responses have to be seen up to their trailers before they are settled.
     #[must_use]
     pub fn reads_trailers(&self) -> bool {
         self.resources.iter().any(|resource| resource.settle_trailer.is_some())
+            || self.trial.as_ref().is_some_and(|trial| trial.config.reads_trailers())
     }
 
     /// Reads a configuration for a shell that is able to do so much; no bytes at all are the default one.
@@ -297,8 +304,10 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     if let Some(node) = object.take("debug") {
         config.debug = debug::debug(reader, &node);
     }
+    let trial = object.take("trial");
     object.finish(reader);
     config.own_headers = refusal::own_headers(&config);
+    config.trial = trial.and_then(|node| trial::trial(reader, &node, &config));
     config
 }
 

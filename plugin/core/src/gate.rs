@@ -4,15 +4,18 @@
 
 mod debug;
 mod id;
+mod trial;
 mod verdict;
 
 use alloc::{
+    boxed::Box,
     collections::BTreeMap,
     string::{String, ToString},
     vec::Vec,
 };
 
 pub use id::DecisionId;
+pub use trial::Trial;
 pub use verdict::{Label, Verdict};
 
 use crate::{
@@ -21,11 +24,11 @@ use crate::{
         Ticket,
     },
     attributes::Attributes,
-    config::{Config, FailMode, Mode},
+    config::{Config, FailMode, Mode, ResourceRule},
     outcome::{self, Told},
     report::Report,
     rules::{self, CostRule, Instead},
-    units::Timestamp,
+    units::{Share, Timestamp},
 };
 
 /// Decides requests by their attributes.
@@ -38,20 +41,25 @@ pub struct Gate {
     ids: id::Ids,
     /// Requests held back, by ticket: which decision that was, and the rule that matched.
     waiting: BTreeMap<u64, (DecisionId, Option<usize>)>,
+    /// The policy on trial.
+    trial: Option<Box<Self>>,
 }
 
 impl Gate {
     /// A gate without a table.
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
-        Self {
+        let mut gate = Self {
             allocator: Allocator::new(config.setup(), now),
             config,
             key: Vec::new(),
             demands: Vec::new(),
             ids: id::Ids::new(now),
             waiting: BTreeMap::new(),
-        }
+            trial: None,
+        };
+        gate.begin_trial(Share::WHOLE, now);
+        gate
     }
 
     /// Tells this gate apart from those of other workers in the ids of its decisions.
@@ -73,7 +81,11 @@ impl Gate {
         }
         // Who waits has been judged by rules that may be gone.
         self.waiting.values_mut().for_each(|(_, rule)| *rule = None);
+        let goes_on = self.config.trial == config.trial;
         self.config = config;
+        if !goes_on {
+            self.begin_trial(self.allocator.share(), now);
+        }
         unreported
     }
 
@@ -99,17 +111,22 @@ impl Gate {
         if !self.config.reads_bodies() {
             return false;
         }
-        let Some(rule) = self.config.rules.iter().find(|rule| rule.matcher.matches(attributes)) else {
+        if self.trial.as_ref().is_some_and(|trial| trial.wants_body(attributes)) {
             return true;
+        }
+        let by_body = |resource: &ResourceRule| matches!(resource.cost, CostRule::Llm(_));
+        let Some(rule) = self.config.rules.iter().find(|rule| rule.matcher.matches(attributes)) else {
+            return self.config.resources.iter().any(by_body);
         };
         let costs = rule.costs.iter().zip(&self.config.resources);
         let mut own = costs.filter(|(special, _)| special.is_none());
-        !rule.skip && own.any(|(_, resource)| matches!(resource.cost, CostRule::Llm(_)))
+        !rule.skip && own.any(|(_, resource)| by_body(resource))
     }
 
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
         let mut verdict = self.judge(attributes, holds, now);
+        verdict.trial = self.try_out(attributes, holds, now);
         verdict.headers = self.told(&verdict);
         if verdict.label != Label::Skipped {
             self.tell_standings(&mut verdict, now);

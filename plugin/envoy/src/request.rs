@@ -19,6 +19,8 @@ pub(crate) struct Request {
     state: Shared,
     context: u32,
     receipt: Option<Receipt>,
+    /// The receipt of the policy on trial.
+    trial: Option<Receipt>,
     /// What its response tells of the decision: header names and values.
     told: Vec<(&'static str, String)>,
     /// Its response's headers, while its trailers may still tell what it cost.
@@ -39,6 +41,7 @@ impl Request {
             state: Shared::clone(state),
             context,
             receipt: None,
+            trial: None,
             told: Vec::new(),
             awaiting_trailers: None,
             held: None,
@@ -93,6 +96,10 @@ impl Request {
             metrics.add("tidegate_warnings_total", 1);
         }
         let tier = name(verdict.tier);
+        if let Some(trial) = verdict.trial {
+            metrics.count_trial(trial.label, verdict.label, &tier);
+            self.trial = trial.receipt;
+        }
         host::show_decision(&verdict, &tier, gate.config().decision_ids);
         self.held = verdict.ticket.map(|ticket| (ticket, held.hold(ticket, self.context, now.millis())));
         if self.held.is_some() {
@@ -102,11 +109,22 @@ impl Request {
     }
 
     fn settle<A: Attributes>(&mut self, response: &A) {
-        let Some(receipt) = self.receipt.take() else { return };
+        if !self.is_open() {
+            return;
+        }
         let now = host::now();
-        if let Ok(mut state) = self.state.try_borrow_mut() {
+        let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        if let Some(receipt) = self.receipt.take() {
             state.gate.settle(receipt, response, now);
         }
+        if let Some(receipt) = self.trial.take() {
+            state.gate.settle_trial(receipt, Some(response), now);
+        }
+    }
+
+    /// Something is to be settled.
+    const fn is_open(&self) -> bool {
+        self.receipt.is_some() || self.trial.is_some()
     }
 
     fn reads_trailers(&self) -> bool {
@@ -201,7 +219,7 @@ impl HttpContext for Request {
         for (name, value) in self.told.drain(..) {
             host::add_response_header(name, &value);
         }
-        if self.receipt.is_some() {
+        if self.is_open() {
             let headers = Headers::of_response();
             #[cfg(feature = "llm")]
             let headers = match self.reads_bodies() && !ends {
@@ -260,6 +278,10 @@ impl HttpContext for Request {
         if let Some(receipt) = self.receipt.take() {
             let now = host::now();
             state.gate.allocator_mut().settle(receipt, &[], now);
+        }
+        if let Some(receipt) = self.trial.take() {
+            let now = host::now();
+            state.gate.settle_trial(receipt, None::<&Headers>, now);
         }
     }
 }

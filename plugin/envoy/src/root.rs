@@ -56,6 +56,9 @@ impl Root {
                 state.share(now);
             }
             state.gate.allocator_mut().advance(now);
+            if let Some(trial) = state.gate.trial_mut() {
+                trial.advance(now);
+            }
             if state.gate.config().forecaster.is_some() {
                 keep_in_touch(state, leader, now);
             }

@@ -154,7 +154,7 @@ impl State {
         let share = self.crew.share();
         let change = share.distance(self.gate.allocator().share());
         if change > Share::new(1, SHARE_STEPS) || share == Share::WHOLE {
-            self.gate.allocator_mut().set_share(share, now);
+            self.gate.set_share(share, now);
         }
         self.load_tables(now);
     }
@@ -178,6 +178,26 @@ impl State {
         {
             let _ = self.install(&table, now);
         }
+        self.teach_trial(now);
+    }
+
+    /// Gives the policy on trial the tables of the live one, as far as it lacks them. A refused one changes nothing there either.
+    fn teach_trial(&mut self, now: Timestamp) {
+        let allocator = self.gate.allocator();
+        let (snapshot, newest) = (allocator.snapshot_epoch(), allocator.epoch());
+        let Some(trial) = self.gate.trial_mut() else { return };
+        if trial.snapshot_epoch() < snapshot
+            && let Some(table) = shared::load(&self.plugin, shared::SNAPSHOT)
+        {
+            let _ = trial.apply(&table, now);
+        }
+        if trial.epoch() < newest
+            && let Some(table) = shared::load(&self.plugin, shared::DELTA)
+        {
+            let _ = trial.apply(&table, now);
+        }
+        // Nobody else wants to know what it counted.
+        let _ = trial.report(0);
     }
 
     /// Installs a table that came from the forecaster, and hands it to the other workers.
@@ -190,6 +210,7 @@ impl State {
         shared::save(&self.plugin, slot, table);
         shared::post(&self.plugin, Notice { snapshot, newest, ..shared::notice(&self.plugin) });
         self.tell_all(&Note::Table);
+        self.teach_trial(now);
         Ok(())
     }
 

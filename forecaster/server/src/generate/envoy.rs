@@ -128,6 +128,7 @@ stats_config:
     - { tag_name: mode, regex: "^wasmcustom\\.tidegate_.*?(\\.mode\\.([^.]+))" }
     - { tag_name: result, regex: "^wasmcustom\\.tidegate_.*?(\\.result\\.([^.]+))" }
     - { tag_name: rule, regex: "^wasmcustom\\.tidegate_.*?(\\.rule\\.([^.]+))" }
+    - { tag_name: live, regex: "^wasmcustom\\.tidegate_.*?(\\.live\\.([^.]+))" }
 
 static_resources:
   listeners:

@@ -82,7 +82,7 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
         "line 11, fail_mode: appears twice",
         "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, rules, \
          shadow_tiers, forecaster, fail_mode, response_headers, ratelimit_headers, decision_ids, alternatives, \
-         warn_above, on_refusal, debug",
+         warn_above, on_refusal, debug, trial",
     ];
     for line in expected {
         assert!(told.iter().any(|told| told == line), "{line}\nis missing in\n{}", told.join("\n"));
@@ -252,11 +252,39 @@ fn other_shells_refuse_what_only_a_proxy_can_do() {
     let text = r#"{
   "resources": { "tokens": { "settle": { "response_trailer": "x" } } },
   "on_refusal": { "tag": { "x": "1" } },
-  "debug": { "token": "0123456789abcdef" }
+  "debug": { "token": "0123456789abcdef" },
+  "trial": {}
 }"#;
     let problems = Config::parse(text.as_bytes()).unwrap_err();
     let told: Vec<(usize, &str)> =
         problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
     let needs = "is for the plugin in Envoy; leave it out here";
-    assert_eq!(told, [(2, needs), (3, needs), (4, needs)]);
+    assert_eq!(told, [(2, needs), (3, needs), (4, needs), (5, needs)]);
+}
+
+#[test]
+fn a_trial_says_what_is_different_and_takes_the_rest() {
+    let text = r#"{
+        "key": [{ "header": "a" }], "class": "critical", "resources": { "requests": { "safe_capacity_per_s": 5 } },
+        "trial": { "key": [{ "header": "b" }], "capacity": 0.25 }
+    }"#;
+    let config = Config::parse_for(text.as_bytes(), PROXY).unwrap();
+    let trial = config.trial.clone().unwrap();
+    assert_eq!((trial.capacity, &trial.config.key), (250, &vec![KeyPart::Header("b".into())]));
+    assert_eq!(*trial.config, Config { key: trial.config.key.clone(), trial: None, ..config });
+
+    let text = r#"{
+  "rules": [{ "name": "a", "match": {}, "costs": { "requests": 2 } }],
+  "trial": { "capacity": 2, "mode": "enforce",
+    "resources": { "tokens": {} } }
+}"#;
+    let problems = Config::parse_for(text.as_bytes(), PROXY).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        "line 3, trial: has other resources than the live policy, so give it rules of its own",
+        "line 3, trial.capacity: must be above 0 and at most 1",
+        "line 3, trial.mode: no such key; allowed here: key, class, resources, rules, capacity",
+    ] {
+        assert!(told.iter().any(|told| told == expected), "{expected}\n{}", told.join("\n"));
+    }
 }

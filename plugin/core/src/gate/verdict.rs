@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::DecisionId;
+use super::{DecisionId, Trial};
 use crate::{
     allocator::{Receipt, Ticket},
     config::Mode,
@@ -30,6 +30,8 @@ pub struct Verdict {
     pub headers: Vec<(&'static str, String)>,
     /// The response warns that a contract is nearly used up.
     pub warns: bool,
+    /// What the policy on trial would have done, where there is one.
+    pub trial: Option<Trial>,
     /// A part of the key was missing.
     pub anonymous: bool,
     /// Index of the rule that matched.
@@ -129,6 +131,7 @@ impl Verdict {
             request_headers: Vec::new(),
             headers: Vec::new(),
             warns: false,
+            trial: None,
             anonymous: false,
             rule: None,
             mode: Mode::Shadow,

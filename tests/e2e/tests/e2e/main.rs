@@ -26,6 +26,7 @@ mod rig;
 mod settle;
 mod shadow;
 mod tables;
+mod trial;
 mod vm_crash;
 mod workers;
 mod world;
