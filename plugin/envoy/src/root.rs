@@ -15,6 +15,7 @@ use tidegate_core::{
 
 use crate::{
     courier::Note,
+    held::Stream,
     host,
     link::Message,
     request::Request,
@@ -87,6 +88,18 @@ impl Root {
         }
     }
 
+    /// Decides requests anew whose places in the queue were lost.
+    fn ask_again(&self, displaced: Vec<Stream>) {
+        let now = host::now();
+        for stream in displaced {
+            let Some(headers) = stream.headers() else { continue };
+            let every_id = self.with(|state| state.gate.config().decision_ids) == Some(true);
+            if let Some((verdict, tier)) = self.with(|state| state.decide_again(&headers, now)) {
+                stream.finish(verdict, &tier, every_id);
+            }
+        }
+    }
+
     /// Runs `act` on the plugin's state, unless it is in use further up the stack.
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> Option<T> {
         self.state.try_borrow_mut().ok().map(|mut state| act(&mut state))
@@ -119,15 +132,17 @@ impl RootContext for Root {
         let shell = Shell { is_proxy: true, reads_bodies: cfg!(feature = "llm") };
         match Config::parse_for(&bytes, shell) {
             Ok(config) => {
-                self.with(|state| {
-                    state.configure(config);
+                let displaced = self.with(|state| {
+                    let displaced = state.configure(config);
                     #[cfg(feature = "llm")]
                     {
                         state.bodies = crate::body::Watch::default();
                         state.metrics.set("tidegate_bodies_unread", 0);
                     }
                     state.metrics.set("tidegate_config_rejected", 0);
+                    displaced
                 });
+                self.ask_again(displaced.unwrap_or_default());
             }
             Err(problems) => {
                 for problem in &problems {

@@ -17,7 +17,7 @@ use crate::{
     courier::{Courier, Note},
     crew::Crew,
     held::{Held, Stream},
-    host,
+    host::{self, Headers},
     link::Link,
     metrics::Metrics,
     rule_use::RuleUse,
@@ -89,8 +89,9 @@ impl State {
         self.configured
     }
 
-    /// Takes over an accepted configuration; learned state stays.
-    pub(crate) fn configure(&mut self, config: Config) {
+    /// Takes over an accepted configuration; learned state stays. Where budgets are others, so is the queue: who waited in the one
+    /// before is returned, to be asked about again.
+    pub(crate) fn configure(&mut self, config: Config) -> Vec<Stream> {
         let now = host::now();
         if self.gate.config().forecaster != config.forecaster || self.gate.config().proxy != config.proxy {
             self.link.leave();
@@ -106,6 +107,20 @@ impl State {
         self.metrics.forget_tiers();
         self.rules = RuleUse::new(&self.gate.config().rules);
         self.configured = true;
+        if self.crew.is_member() {
+            self.share(now);
+        }
+        if self.gate.allocator().waiting() == 0 { self.held.take_all() } else { Vec::new() }
+    }
+
+    /// Decides a request anew whose place in the queue was lost; it does not wait again.
+    pub(crate) fn decide_again(&mut self, headers: &Headers, now: Timestamp) -> (Verdict, String) {
+        let Self { gate, metrics, .. } = self;
+        let verdict = gate.admit(headers, false, now);
+        let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
+        metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
+        let tier = name(verdict.tier);
+        (verdict, tier)
     }
 
     /// The first request is about to come: only now is there use for a table, and a place among the workers. Envoy

@@ -8,6 +8,7 @@ mod arms;
 mod bad_tables;
 mod clock_step;
 mod config;
+mod config_update;
 mod crash;
 mod debug;
 mod demo;
