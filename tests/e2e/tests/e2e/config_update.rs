@@ -9,7 +9,7 @@ use tidegate_e2e::{
     envoy::{Envoy, EnvoyConfig, INGRESS, Limiter, Listener, Plugin},
     folder,
     forecaster::{Bucket, Forecaster, ForecasterConfig},
-    load::{Ask, Client},
+    load::{Answer, Ask, Client},
     ports,
     upstream::Upstream,
     wait,
@@ -67,8 +67,11 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
     let _forecaster = Forecaster::start(&binaries.forecaster, &forecaster, &folder).await?;
     let (listen, admin) = (ports::free()?, ports::free()?);
     let yaml = |safe_burst: u64| {
-        let plugin: Value =
+        let mut plugin: Value =
             world::plugin(&json!({ "requests": { "safe_capacity_per_s": 1, "safe_burst": safe_burst } }));
+        if let Some(members) = plugin.as_object_mut() {
+            members.insert("on_refusal".into(), json!({ "tag": { "x-over": "yes" } }));
+        }
         let limiter = Limiter::Tidegate(Plugin {
             name: "tidegate".into(),
             module: binaries.plugin.clone(),
@@ -94,7 +97,7 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
     let mut asked = JoinSet::new();
     for _ in 0..10 {
         let client = client.clone();
-        asked.spawn(async move { client.ask(&Ask::of("acme")).await });
+        asked.spawn(async move { client.ask(&Ask::of("acme").with("x-echo", "x-over")).await });
     }
     let held = || async {
         let held = envoy.stats().await?.plugin("tidegate_held");
@@ -111,8 +114,13 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
         anyhow::Ok(answers)
     });
     let answers = answers.await.context("some are forgotten in the queue")??;
-    assert!(answers.iter().all(|answer| answer.admitted() || answer.refused()), "{answers:?}");
-    assert!(answers.iter().any(|answer| answer.decision.as_deref() == Some("refused_pool")), "{answers:?}");
+    // Who does not get a token now passes on marked, although it had been paused.
+    let tagged = |answer: &&Answer| answer.decision.as_deref() == Some("tagged");
+    assert!(answers.iter().any(|answer| tagged(&answer)), "{answers:?}");
+    for answer in &answers {
+        let seen = answer.header("x-seen-x-over").is_some();
+        assert_eq!((answer.status, seen), (200, tagged(&answer)), "{answer:?}");
+    }
     // The tables are there at once, although the budgets began anew.
     let next = client.ask(&Ask::of("acme")).await?;
     assert_eq!(next.tier.as_deref(), Some("gold"), "{next:?}");
