@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{backtest::BacktestOptions, forecast::ForecastOptions};
+use crate::{backtest::BacktestOptions, forecast::ForecastOptions, generate::GenerateOptions};
 
 const AFTER_HELP: &str =
     "TIDEGATE_LOG sets what is logged: warn, info (default), debug, or a filter such as tidegate=debug.";
@@ -34,6 +34,8 @@ pub(crate) enum Command {
         #[arg(long)]
         new: bool,
     },
+    /// Write the configuration that loads the plugin into a proxy.
+    Gen(Box<GenerateOptions>),
     /// Forecast series from a file, with intervals.
     Forecast(Box<ForecastOptions>),
     /// Backtest models on series from a file: rolling origins, scored beside naive models.

@@ -84,13 +84,18 @@ impl Config {
     }
 }
 
-/// A shared secret: compared in constant time, never printed.
+/// A shared secret: compared in constant time, and never logged.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {
     pub(crate) fn matches(&self, presented: &str) -> bool {
         self.0.as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+
+    /// The secret, for the configuration of who has to present it.
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
     }
 }
 

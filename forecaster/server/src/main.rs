@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod config;
 mod forecast;
+mod generate;
 mod http;
 mod ingest;
 mod key;
@@ -45,6 +46,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Backtest(options) => backtest::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Simulate(asked) => simulate::run(&asked).map(|()| ExitCode::SUCCESS),
         Command::Check { config, json } => check::run(&config, json),
+        Command::Gen(options) => generate::run(&options),
         Command::Key { file, new } => key::run(&file, new).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -123,7 +123,8 @@ impl From<Label> for http::Label {
             Label::Skipped => Self::Skipped,
             Label::FailOpen => Self::FailOpen,
             Label::RefusedContract => Self::RefusedContract,
-            Label::RefusedPool => Self::RefusedPool,
+            // A configuration that asks for the last three is refused here.
+            Label::RefusedPool | Label::Tagged | Label::Downgraded | Label::Rerouted => Self::RefusedPool,
             Label::FailClosed => Self::FailClosed,
         }
     }

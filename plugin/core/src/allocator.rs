@@ -154,6 +154,8 @@ struct ResourceState {
     left_seen: Option<Amount>,
     /// By the table in force its tokens are held, and were not by the one before, or the other way round.
     is_another: bool,
+    /// Resources that could serve the same requests, as the table in force says.
+    alternatives: Vec<String>,
     /// By tier of the table in force.
     contracts: Vec<Option<(Rate, Amount)>>,
     /// Planned floors, by tier and step; empty where a tier keeps its own.
@@ -184,6 +186,7 @@ impl Allocator {
                     reserved: Vec::new(),
                     left_seen: None,
                     is_another: false,
+                    alternatives: Vec::new(),
                     contracts: Vec::new(),
                     floor_steps: Vec::new(),
                     floors_permille: Vec::new(),
@@ -341,6 +344,12 @@ impl Allocator {
     #[must_use]
     pub fn resource_name(&self, resource: u8) -> &str {
         self.resources.get(usize::from(resource)).map_or("", |resource| &resource.name)
+    }
+
+    /// Names of the resources that could serve what this one does, as the table in force says.
+    #[must_use]
+    pub fn resource_alternatives(&self, resource: u8) -> &[String] {
+        self.resources.get(usize::from(resource)).map_or(&[], |resource| &resource.alternatives)
     }
 
     /// Index of the resource with this name.

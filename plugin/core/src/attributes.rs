@@ -17,6 +17,11 @@ pub trait Attributes {
         None
     }
 
+    /// The first value of a trailer, by lower-case name, where the shell sees trailers.
+    fn trailer(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
+
     /// What a request's body says of its size, where the shell reads bodies.
     fn prompt(&self) -> Option<Prompt> {
         None
@@ -51,6 +56,10 @@ impl<A: Attributes + ?Sized> Attributes for WithBody<'_, A> {
 
     fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
         self.head.property(names)
+    }
+
+    fn trailer(&self, name: &str) -> Option<&[u8]> {
+        self.head.trailer(name)
     }
 
     fn prompt(&self) -> Option<Prompt> {

@@ -1,18 +1,23 @@
 //! The plugin's configuration: JSON, read as a whole, with every problem reported at once by line and key.
 
+mod debug;
 mod json;
+mod refusal;
 mod rules;
+mod trial;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
+pub use debug::Debug;
 use ed25519_dalek::VerifyingKey;
 pub use json::Problem;
 use json::{Node, Reader};
+pub use trial::TrialConfig;
 
 use crate::{
     allocator::{ResourceSetup, SafeBudget, Setup},
     attributes::Attributes,
-    rules::{ClassRule, CostRule, KeyPart, Rule, number},
+    rules::{ClassRule, CostRule, KeyPart, OnRefusal, Rule, number},
     table::MAX_RESOURCES,
     units::MicroRate,
 };
@@ -48,6 +53,8 @@ pub struct ResourceRule {
     pub cost: CostRule,
     /// The response header that tells the actual cost; with it, `cost` is an estimate.
     pub settle_header: Option<String>,
+    /// The response trailer that tells it, before the header where there are both.
+    pub settle_trailer: Option<String>,
     /// The budget without a valid table: tokens per second and burst in tokens.
     pub safe: Option<(MicroRate, u64)>,
 }
@@ -56,7 +63,7 @@ impl ResourceRule {
     /// Whether costs are estimates until the response tells better.
     #[must_use]
     pub const fn is_estimated(&self) -> bool {
-        self.settle_header.is_some() || self.reads_bodies()
+        self.settle_header.is_some() || self.settle_trailer.is_some() || self.reads_bodies()
     }
 
     const fn reads_bodies(&self) -> bool {
@@ -67,9 +74,22 @@ impl ResourceRule {
     pub fn actual<A: Attributes + ?Sized>(&self, response: &A) -> Option<u64> {
         match &self.cost {
             CostRule::Llm(rule) => response.usage().map(|usage| rule.cost(&usage)),
-            _ => number(response.header(self.settle_header.as_deref()?)?),
+            _ => {
+                let trailer = || number(response.trailer(self.settle_trailer.as_deref()?)?);
+                let header = || number(response.header(self.settle_header.as_deref()?)?);
+                trailer().or_else(header)
+            }
         }
     }
+}
+
+/// What the shell around the gate is able to do; a configuration that needs more is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shell {
+    /// It is the proxy itself: it changes requests that it passes on, sees trailers, and answers on paths of its own.
+    pub is_proxy: bool,
+    /// It reads bodies where it has to.
+    pub reads_bodies: bool,
 }
 
 /// Where the forecaster is.
@@ -108,6 +128,20 @@ pub struct Config {
     pub response_headers: bool,
     /// Whether responses tell the customer's contract and what is left of it, in `RateLimit` fields.
     pub ratelimit_headers: bool,
+    /// From which used part of a contract on responses warn, in thousandths.
+    pub warn_above_permille: Option<u16>,
+    /// Whether every response and access log tells the decision's id, not only those of refusals.
+    pub decision_ids: bool,
+    /// Whether refusals tell what the request could have instead.
+    pub alternatives: bool,
+    /// What refusals become instead of an answer, where no rule says otherwise.
+    pub on_refusal: Option<OnRefusal>,
+    /// The headers that `on_refusal` sets anywhere: what clients send under these names is removed.
+    pub own_headers: Vec<String>,
+    /// Where the plugin itself answers questions.
+    pub debug: Option<Debug>,
+    /// What is tried beside it.
+    pub trial: Option<TrialConfig>,
 }
 
 impl Default for Config {
@@ -117,6 +151,7 @@ impl Default for Config {
             name: "requests".to_owned(),
             cost: CostRule::Constant(1),
             settle_header: None,
+            settle_trailer: None,
             safe: None,
         };
         Self {
@@ -131,34 +166,45 @@ impl Default for Config {
             fail_mode: FailMode::Reactive,
             response_headers: false,
             ratelimit_headers: false,
+            warn_above_permille: None,
+            decision_ids: false,
+            alternatives: false,
+            on_refusal: None,
+            own_headers: Vec::new(),
+            debug: None,
+            trial: None,
         }
     }
 }
 
 impl Config {
-    /// Reads a configuration for a shell that reads no bodies; no bytes at all are the default one.
+    /// Reads a configuration for any shell; no bytes at all are the default one.
     ///
     /// # Errors
     /// Every problem found, in the order of their lines.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        Self::parse_for(bytes, false)
-    }
-
-    /// Reads a configuration for a shell that reads bodies where it has to; no bytes at all are the default one.
-    ///
-    /// # Errors
-    /// Every problem found, in the order of their lines.
-    pub fn parse_with_bodies(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        Self::parse_for(bytes, true)
+        Self::parse_for(bytes, Shell::default())
     }
 
     /// Whether bodies have to be read at all.
     #[must_use]
     pub fn reads_bodies(&self) -> bool {
         self.resources.iter().any(ResourceRule::reads_bodies)
+            || self.trial.as_ref().is_some_and(|trial| trial.config.reads_bodies())
     }
 
-    fn parse_for(bytes: &[u8], reads_bodies: bool) -> Result<Self, Vec<Problem>> {
+    /// Whether responses have to be seen up to their trailers before they are settled.
+    #[must_use]
+    pub fn reads_trailers(&self) -> bool {
+        self.resources.iter().any(|resource| resource.settle_trailer.is_some())
+            || self.trial.as_ref().is_some_and(|trial| trial.config.reads_trailers())
+    }
+
+    /// Reads a configuration for a shell that is able to do so much; no bytes at all are the default one.
+    ///
+    /// # Errors
+    /// Every problem found, in the order of their lines.
+    pub fn parse_for(bytes: &[u8], shell: Shell) -> Result<Self, Vec<Problem>> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
@@ -171,7 +217,7 @@ impl Config {
                  (a google.protobuf.Struct reaches the plugin as protobuf bytes)",
             )]);
         };
-        let mut reader = Reader::new(text, reads_bodies);
+        let mut reader = Reader::new(text, shell);
         let config = reader.root().map(|root| read(&mut reader, &root));
         reader.finish(config)
     }
@@ -239,13 +285,29 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
             [("open", FailMode::Open), ("closed", FailMode::Closed), ("reactive", FailMode::Reactive)];
         config.fail_mode = reader.one_of(&node, &modes).unwrap_or_default();
     }
-    if let Some(node) = object.take("response_headers") {
-        config.response_headers = reader.flag(&node).unwrap_or_default();
+    for (name, flag) in [
+        ("response_headers", &mut config.response_headers),
+        ("ratelimit_headers", &mut config.ratelimit_headers),
+        ("decision_ids", &mut config.decision_ids),
+        ("alternatives", &mut config.alternatives),
+    ] {
+        if let Some(node) = object.take(name) {
+            *flag = reader.flag(&node).unwrap_or_default();
+        }
     }
-    if let Some(node) = object.take("ratelimit_headers") {
-        config.ratelimit_headers = reader.flag(&node).unwrap_or_default();
+    if let Some(node) = object.take("warn_above") {
+        config.warn_above_permille = reader.permille(&node);
     }
+    if let Some(node) = object.take("on_refusal") {
+        config.on_refusal = refusal::on_refusal(reader, &node);
+    }
+    if let Some(node) = object.take("debug") {
+        config.debug = debug::debug(reader, &node);
+    }
+    let trial = object.take("trial");
     object.finish(reader);
+    config.own_headers = refusal::own_headers(&config);
+    config.trial = trial.and_then(|node| trial::trial(reader, &node, &config));
     config
 }
 
@@ -274,12 +336,18 @@ fn resource<'t>(reader: &mut Reader<'t>, name: String, node: &Node<'t>) -> Optio
     let mut object = reader.object(node)?;
     let cost =
         object.take("cost").and_then(|node| rules::cost(reader, &node)).unwrap_or(CostRule::Constant(1));
-    let mut settle_header = None;
+    let (mut settle_header, mut settle_trailer) = (None, None);
     if let Some(node) = object.take("settle")
         && let Some(mut settle) = reader.object(&node)
     {
-        settle_header = settle.required(reader, "response_header").and_then(|node| reader.header(&node));
-        settle.finish(reader);
+        settle_header = settle.take("response_header").and_then(|node| reader.header(&node));
+        if let Some(trailer) = settle.take("response_trailer") {
+            settle_trailer = reader.header(&trailer);
+            reader.proxy_only(&trailer);
+        }
+        if settle.finish(reader) && settle_header.is_none() && settle_trailer.is_none() {
+            reader.problem(&node, "give response_header or response_trailer, or both");
+        }
         if matches!(cost, CostRule::Llm(_)) {
             reader.problem(
                 &node,
@@ -306,7 +374,7 @@ fn resource<'t>(reader: &mut Reader<'t>, name: String, node: &Node<'t>) -> Optio
         }
     };
     object.finish(reader);
-    Some(ResourceRule { name, cost, settle_header, safe })
+    Some(ResourceRule { name, cost, settle_header, settle_trailer, safe })
 }
 
 #[cfg(test)]

@@ -2,116 +2,34 @@
 //!
 //! Every shell (Envoy, component, tower) is a thin layer over it.
 
-use alloc::{string::String, vec::Vec};
+mod debug;
+mod id;
+mod trial;
+mod verdict;
+
+use alloc::{
+    boxed::Box,
+    collections::BTreeMap,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+pub use id::DecisionId;
+pub use trial::Trial;
+pub use verdict::{Label, Verdict};
 
 use crate::{
     allocator::{
-        Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, Source, TableState, Ticket,
+        Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, Source, Standing, TableState,
+        Ticket,
     },
     attributes::Attributes,
-    config::{Config, FailMode, Mode},
-    outcome::{self, Response},
+    config::{Config, FailMode, Mode, ResourceRule},
+    outcome::{self, Told},
     report::Report,
-    rules::{self, CostRule},
-    units::Timestamp,
+    rules::{self, CostRule, Instead},
+    units::{Share, Timestamp},
 };
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The decision in one word, for metrics, headers and access logs.
-    pub label: Label,
-    /// Index of the tier, for [`Allocator::tier_name`].
-    pub tier: u8,
-    /// To be settled when the response is there.
-    pub receipt: Option<Receipt>,
-    /// The answer to send instead of passing the request on.
-    pub response: Option<Response>,
-    /// It is held back under this ticket, until [`Gate::release`] names it or the client has gone ([`Gate::cancel`]).
-    pub ticket: Option<Ticket>,
-    /// What the response tells of it, where the configuration wants that: header names and values.
-    pub headers: Vec<(&'static str, String)>,
-    /// A part of the key was missing.
-    pub anonymous: bool,
-    /// Index of the rule that matched.
-    pub rule: Option<usize>,
-    /// Whether it bites.
-    pub mode: Mode,
-}
-
-/// A decision in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Label {
-    /// Admitted, at least in part from a shadow bucket.
-    Guaranteed,
-    /// Admitted from the pool.
-    Opportunistic,
-    /// Admitted, at least in part from the emergency pool.
-    Emergency,
-    /// Held back until tokens are there.
-    Waiting,
-    /// Admitted after it was held back.
-    Delayed,
-    /// Not limited, as a rule says.
-    Skipped,
-    /// Admitted without a decision: no valid table, fail mode open.
-    FailOpen,
-    /// Refused: over the customer's own contract.
-    RefusedContract,
-    /// Refused: the shared capacity is short.
-    RefusedPool,
-    /// Refused: no valid table, fail mode closed.
-    FailClosed,
-}
-
-impl Label {
-    /// Every label.
-    pub const ALL: [Self; 10] = [
-        Self::Guaranteed,
-        Self::Opportunistic,
-        Self::Emergency,
-        Self::Waiting,
-        Self::Delayed,
-        Self::Skipped,
-        Self::FailOpen,
-        Self::RefusedContract,
-        Self::RefusedPool,
-        Self::FailClosed,
-    ];
-
-    /// The word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Guaranteed => "guaranteed",
-            Self::Opportunistic => "opportunistic",
-            Self::Emergency => "emergency",
-            Self::Waiting => "waiting",
-            Self::Delayed => "delayed",
-            Self::Skipped => "skipped",
-            Self::FailOpen => "fail_open",
-            Self::RefusedContract => "refused_contract",
-            Self::RefusedPool => "refused_pool",
-            Self::FailClosed => "fail_closed",
-        }
-    }
-}
-
-impl Verdict {
-    fn passed(label: Label, tier: u8, receipt: Option<Receipt>) -> Self {
-        Self {
-            label,
-            tier,
-            receipt,
-            response: None,
-            ticket: None,
-            headers: Vec::new(),
-            anonymous: false,
-            rule: None,
-            mode: Mode::Shadow,
-        }
-    }
-}
 
 /// Decides requests by their attributes.
 #[derive(Debug)]
@@ -120,14 +38,33 @@ pub struct Gate {
     allocator: Allocator,
     key: Vec<u8>,
     demands: Vec<Demand>,
+    ids: id::Ids,
+    /// Requests held back, by ticket: which decision that was, and the rule that matched.
+    waiting: BTreeMap<u64, (DecisionId, Option<usize>)>,
+    /// The policy on trial.
+    trial: Option<Box<Self>>,
 }
 
 impl Gate {
     /// A gate without a table.
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
-        let allocator = Allocator::new(config.setup(), now);
-        Self { config, allocator, key: Vec::new(), demands: Vec::new() }
+        let mut gate = Self {
+            allocator: Allocator::new(config.setup(), now),
+            config,
+            key: Vec::new(),
+            demands: Vec::new(),
+            ids: id::Ids::new(now),
+            waiting: BTreeMap::new(),
+            trial: None,
+        };
+        gate.begin_trial(Share::WHOLE, now);
+        gate
+    }
+
+    /// Tells this gate apart from those of other workers in the ids of its decisions.
+    pub const fn identify(&mut self, boot: u64) {
+        self.ids.identify(boot);
     }
 
     /// Takes over a new configuration. The allocator's state survives when the resources are the same; otherwise the
@@ -140,8 +77,15 @@ impl Gate {
         if limits(&config) != limits(&self.config) {
             unreported = self.allocator.report(boot);
             self.allocator = self.allocator.successor(config.setup(), now);
+            self.waiting.clear();
         }
+        // Who waits has been judged by rules that may be gone.
+        self.waiting.values_mut().for_each(|(_, rule)| *rule = None);
+        let goes_on = self.config.trial == config.trial;
         self.config = config;
+        if !goes_on {
+            self.begin_trial(self.allocator.share(), now);
+        }
         unreported
     }
 
@@ -167,44 +111,75 @@ impl Gate {
         if !self.config.reads_bodies() {
             return false;
         }
-        let Some(rule) = self.config.rules.iter().find(|rule| rule.matcher.matches(attributes)) else {
+        if self.trial.as_ref().is_some_and(|trial| trial.wants_body(attributes)) {
             return true;
+        }
+        let by_body = |resource: &ResourceRule| matches!(resource.cost, CostRule::Llm(_));
+        let Some(rule) = self.config.rules.iter().find(|rule| rule.matcher.matches(attributes)) else {
+            return self.config.resources.iter().any(by_body);
         };
         let costs = rule.costs.iter().zip(&self.config.resources);
         let mut own = costs.filter(|(special, _)| special.is_none());
-        !rule.skip && own.any(|(_, resource)| matches!(resource.cost, CostRule::Llm(_)))
+        !rule.skip && own.any(|(_, resource)| by_body(resource))
     }
 
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
         let mut verdict = self.judge(attributes, holds, now);
+        verdict.trial = self.try_out(attributes, holds, now);
         verdict.headers = self.told(&verdict);
-        if self.config.ratelimit_headers && verdict.label != Label::Skipped {
-            let Self { config, allocator, key, .. } = self;
-            let standings = (0..).zip(&config.resources).filter_map(|(index, resource)| {
-                Some((resource.name.as_str(), allocator.standing(key, index, now)?))
-            });
-            verdict.headers.extend(outcome::ratelimit_fields(standings));
+        if verdict.label != Label::Skipped {
+            self.tell_standings(&mut verdict, now);
+        }
+        for name in &self.config.own_headers {
+            let is_set = verdict.request_headers.iter().any(|(header, _)| header == name);
+            if !is_set && attributes.header(name).is_some() {
+                verdict.request_headers.push((name.clone(), None));
+            }
         }
         verdict
     }
 
     /// What every response tells of its request's decision.
     fn told(&self, verdict: &Verdict) -> Vec<(&'static str, String)> {
-        if !self.config.response_headers {
-            return Vec::new();
+        let mut told = Vec::new();
+        if self.config.response_headers {
+            told.extend(outcome::told(verdict.label.as_str(), self.allocator.tier_name(verdict.tier)));
         }
-        outcome::told(verdict.label.as_str(), self.allocator.tier_name(verdict.tier)).into()
+        if self.config.decision_ids {
+            told.push((outcome::DECISION_ID, verdict.id.to_string()));
+        }
+        told
+    }
+
+    /// What contracts leave, and whether that is little, where the configuration wants either told.
+    fn tell_standings(&mut self, verdict: &mut Verdict, now: Timestamp) {
+        let Self { config, allocator, key, .. } = self;
+        if !config.ratelimit_headers && config.warn_above_permille.is_none() {
+            return;
+        }
+        let standings: Vec<(&str, Standing)> = (0..)
+            .zip(&config.resources)
+            .filter_map(|(index, resource)| {
+                Some((resource.name.as_str(), allocator.standing(key, index, now)?))
+            })
+            .collect();
+        if config.ratelimit_headers {
+            verdict.headers.extend(outcome::ratelimit_fields(&standings));
+        }
+        let warning =
+            config.warn_above_permille.and_then(|permille| outcome::warning_field(&standings, permille));
+        verdict.warns = warning.is_some();
+        verdict.headers.extend(warning);
     }
 
     fn judge<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
+        let id = self.ids.next();
         let matching = self.config.rules.iter().position(|rule| rule.matcher.matches(attributes));
         let rule = matching.and_then(|index| self.config.rules.get(index));
         if rule.is_some_and(|rule| rule.skip) {
-            return Verdict {
-                rule: matching,
-                ..Verdict::passed(Label::Skipped, self.allocator.default_tier(), None)
-            };
+            let tier = self.allocator.default_tier();
+            return Verdict { rule: matching, ..Verdict::passed(id, Label::Skipped, tier, None) };
         }
         let parts = rule.and_then(|rule| rule.key.as_ref()).unwrap_or(&self.config.key);
         let keyed = rules::write_key(parts, attributes, &mut self.key);
@@ -220,46 +195,57 @@ impl Gate {
         let may_wait = holds && class != Class::Deferrable;
         let request = Request { key: &self.key, class, demands: &self.demands, may_wait, partial: false };
         let unguided = self.allocator.refresh(now) != TableState::Live;
-        let verdict = match self.config.fail_mode {
+        let judged = |verdict| Verdict { anonymous: !keyed, rule: matching, mode, ..verdict };
+        match self.config.fail_mode {
             FailMode::Open if unguided => {
                 let tier = self.allocator.count_undecided(&request, true, now);
-                Verdict::passed(Label::FailOpen, tier, None)
+                let mode = self.mode(mode, tier);
+                Verdict { mode, ..judged(Verdict::passed(id, Label::FailOpen, tier, None)) }
             }
             FailMode::Closed if unguided => {
                 let tier = self.allocator.count_undecided(&request, false, now);
-                let response = outcome::no_table(self.allocator.tier_name(tier));
-                Verdict { response: Some(response), ..Verdict::passed(Label::FailClosed, tier, None) }
+                let mode = self.mode(mode, tier);
+                let response = (mode == Mode::Enforce)
+                    .then(|| outcome::no_table(self.allocator.tier_name(tier), &id.to_string()));
+                Verdict { mode, response, ..judged(Verdict::passed(id, Label::FailClosed, tier, None)) }
             }
             _ => {
                 let decision = self.allocator.decide(&request, now);
-                self.verdict(&decision)
+                let verdict = self.verdict(judged(Verdict::passed(id, Label::Waiting, 0, None)), &decision);
+                match decision {
+                    Decision::Refuse(refusal) => self.refused(verdict, &refusal, Some(class), now),
+                    _ => verdict,
+                }
             }
-        };
-        self.enforced(Verdict { anonymous: !keyed, rule: matching, mode, ..verdict })
+        }
     }
 
-    /// What is left of a verdict where it does not bite: shadow mode lets everything pass, and at once. Whoever would wait
-    /// keeps its place in the queue, so that the others are judged as if it had.
-    fn enforced(&self, verdict: Verdict) -> Verdict {
-        let tier = self.allocator.tier_name(verdict.tier);
-        let is_shadow =
-            verdict.mode == Mode::Shadow || self.config.shadow_tiers.iter().any(|name| name == tier);
-        if is_shadow {
-            return Verdict { mode: Mode::Shadow, response: None, ticket: None, ..verdict };
-        }
-        verdict
+    /// Whether a decision bites: shadow mode lets everything pass, and at once. Whoever would wait keeps its place in the queue,
+    /// so that the others are judged as if it had.
+    fn mode(&self, wanted: Mode, tier: u8) -> Mode {
+        let name = self.allocator.tier_name(tier);
+        let is_shadow = wanted == Mode::Shadow || self.config.shadow_tiers.iter().any(|tier| tier == name);
+        if is_shadow { Mode::Shadow } else { Mode::Enforce }
     }
 
     /// The next request held back that is decided now, by its ticket; to be called until there is none, whenever
     /// [`Gate::next_release_ns`] says.
     pub fn release(&mut self, now: Timestamp) -> Option<(Ticket, Verdict)> {
         let (ticket, decision) = self.allocator.release(now)?;
-        let mut verdict = self.verdict(&decision);
-        if matches!(decision, Decision::Admit(_)) {
-            verdict.label = Label::Delayed;
+        let (id, rule) = self.waiting.remove(&ticket.to_u64()).unwrap_or_else(|| (self.ids.next(), None));
+        let waited = Verdict {
+            rule,
+            mode: Mode::Enforce,
+            ..Verdict::passed(id, Label::Waiting, self.allocator.default_tier(), None)
+        };
+        let mut verdict = self.verdict(waited, &decision);
+        match decision {
+            Decision::Admit(_) => verdict.label = Label::Delayed,
+            Decision::Refuse(refusal) => verdict = self.refused(verdict, &refusal, None, now),
+            Decision::Wait(_) => {}
         }
         verdict.headers = self.told(&verdict);
-        Some((ticket, Verdict { mode: Mode::Enforce, ..verdict }))
+        Some((ticket, verdict))
     }
 
     /// Nanoseconds until [`Gate::release`] may have something; `None` when nobody is held back.
@@ -269,10 +255,19 @@ impl Gate {
 
     /// The client of a request held back has gone. False when it is not held back any more.
     pub fn cancel(&mut self, ticket: Ticket) -> bool {
+        self.waiting.remove(&ticket.to_u64());
         self.allocator.cancel(ticket)
     }
 
-    fn verdict(&self, decision: &Decision) -> Verdict {
+    /// A verdict by what the allocator has decided; what becomes of a refusal is added by [`Gate::refused`].
+    fn verdict(&mut self, judged: Verdict, decision: &Decision) -> Verdict {
+        let tier = match decision {
+            Decision::Admit(admission) => admission.tier,
+            Decision::Wait(waiting) => waiting.tier,
+            Decision::Refuse(refusal) => refusal.tier,
+        };
+        let mode = self.mode(judged.mode, tier);
+        let judged = Verdict { tier, mode, ..judged };
         match decision {
             Decision::Admit(admission) => {
                 let label = match admission.source {
@@ -280,23 +275,54 @@ impl Gate {
                     Source::Opportunistic => Label::Opportunistic,
                     Source::Emergency => Label::Emergency,
                 };
-                Verdict::passed(label, admission.tier, admission.receipt)
+                Verdict { label, receipt: admission.receipt, ..judged }
             }
             Decision::Wait(waiting) => {
-                let ticket = Some(waiting.ticket);
-                Verdict { ticket, ..Verdict::passed(Label::Waiting, waiting.tier, None) }
+                self.waiting.insert(waiting.ticket.to_u64(), (judged.id, judged.rule));
+                let ticket = (mode == Mode::Enforce).then_some(waiting.ticket);
+                Verdict { label: Label::Waiting, ticket, ..judged }
             }
-            Decision::Refuse(refusal) => self.refused(refusal),
+            Decision::Refuse(refusal) => {
+                let label = match refusal.reason {
+                    Reason::Contract => Label::RefusedContract,
+                    Reason::Pool | Reason::Malformed => Label::RefusedPool,
+                };
+                Verdict { label, ..judged }
+            }
         }
     }
 
-    fn refused(&self, refusal: &Refusal) -> Verdict {
-        let label = match refusal.reason {
-            Reason::Contract => Label::RefusedContract,
-            Reason::Pool | Reason::Malformed => Label::RefusedPool,
-        };
-        let response = Some(outcome::refused(refusal, &self.allocator));
-        Verdict { response, ..Verdict::passed(label, refusal.tier, None) }
+    /// What becomes of a refusal: an answer, or what its rule has instead. `class` is that of a request that has just been asked about.
+    fn refused(
+        &mut self,
+        verdict: Verdict,
+        refusal: &Refusal,
+        class: Option<Class>,
+        now: Timestamp,
+    ) -> Verdict {
+        let bites = verdict.mode == Mode::Enforce;
+        let rule = verdict.rule.and_then(|index| self.config.rules.get(index));
+        if let Some(instead) =
+            rule.and_then(|rule| rule.on_refusal.as_ref()).or(self.config.on_refusal.as_ref())
+        {
+            let set = |(name, value): &(String, String)| (name.clone(), Some(value.clone()));
+            let request_headers = if bites { instead.headers.iter().map(set).collect() } else { Vec::new() };
+            let label = match instead.what {
+                Instead::Tag => Label::Tagged,
+                Instead::Downgrade => Label::Downgraded,
+                Instead::Reroute => Label::Rerouted,
+            };
+            return Verdict { label, request_headers, ..verdict };
+        }
+        if !bites {
+            return verdict;
+        }
+        let Self { config, allocator, key, demands, .. } = self;
+        let class = class.filter(|_| config.alternatives);
+        let alternatives = class.map(|class| allocator.alternatives(key, class, demands, refusal, now));
+        let told = Told { id: &verdict.id.to_string(), alternatives, demands };
+        let response = Some(outcome::refused(refusal, allocator, &told));
+        Verdict { response, ..verdict }
     }
 
     /// Settles an admitted request by its response. What that does not tell stays as it was estimated.

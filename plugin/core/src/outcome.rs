@@ -4,14 +4,18 @@
 //! draft-ietf-httpapi-ratelimit-headers-11. Retry-After (RFC 9110, section 10.2.3) is whole seconds, rounded up, so
 //! that whoever obeys it is not early; it is left out when waiting would not help.
 
+mod alternatives;
 mod ratelimit;
+mod warning;
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
+use alternatives::Offer;
 pub(crate) use ratelimit::fields as ratelimit_fields;
 use serde::Serialize;
+pub(crate) use warning::field as warning_field;
 
-use crate::allocator::{Allocator, Reason, Refusal};
+use crate::allocator::{Allocator, Alternatives, Demand, Reason, Refusal};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -26,12 +30,27 @@ pub struct Response {
     pub body: String,
 }
 
+/// What an answer tells beside the refusal itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    /// The decision's id.
+    pub(crate) id: &'a str,
+    /// What the request could have instead, where the configuration wants that told.
+    pub(crate) alternatives: Option<Alternatives>,
+    /// What it asked for.
+    pub(crate) demands: &'a [Demand],
+}
+
+/// The header with a decision's id.
+pub(crate) const DECISION_ID: &str = "x-tidegate-decision-id";
+
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     detail: String,
+    decision: &'a str,
     tier: &'a str,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,14 +60,15 @@ struct Problem<'a> {
     /// As the draft names it.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
     violated_policies: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternatives: Option<Offer<'a>>,
 }
 
 const QUOTA: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const SHORTAGE: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
 /// The answer to a refusal.
-#[must_use]
-pub fn refused(refusal: &Refusal, allocator: &Allocator) -> Response {
+pub(crate) fn refused(refusal: &Refusal, allocator: &Allocator, told: &Told<'_>) -> Response {
     let tier = allocator.tier_name(refusal.tier);
     let resource = allocator.resource_name(refusal.resource);
     let retry_after_s = refusal.retry_after_ns.map(|nanos| nanos.div_ceil(NANOS_PER_SECOND).max(1));
@@ -71,16 +91,19 @@ pub fn refused(refusal: &Refusal, allocator: &Allocator) -> Response {
     let resource = Some(resource).filter(|name| !name.is_empty());
     let violated_policies = resource.filter(|_| refusal.reason == Reason::Contract).map(|name| [name]);
     let detail = what;
+    let offer = |instead| Offer::new(&instead, refusal, told.demands, allocator);
     render(&Problem {
         r#type,
         title,
         status,
         detail,
+        decision: told.id,
         tier,
         reason,
         resource,
         retry_after_s,
         violated_policies,
+        alternatives: told.alternatives.map(offer),
     })
 }
 
@@ -90,8 +113,7 @@ pub(crate) fn told(label: &str, tier: &str) -> [(&'static str, String); 2] {
 }
 
 /// The answer when there is no valid table and the fail mode is closed.
-#[must_use]
-pub fn no_table(tier: &str) -> Response {
+pub(crate) fn no_table(tier: &str, id: &str) -> Response {
     render(&Problem {
         r#type: SHORTAGE,
         title: "Capacity is unknown",
@@ -99,11 +121,13 @@ pub fn no_table(tier: &str) -> Response {
         detail: String::from(
             "No plan is in force at this proxy, and it is configured to refuse requests then.",
         ),
+        decision: id,
         tier,
         reason: "no_table",
         resource: None,
         retry_after_s: Some(1),
         violated_policies: None,
+        alternatives: None,
     })
 }
 

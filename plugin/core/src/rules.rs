@@ -5,17 +5,20 @@
 //! | `key` | what the throttling key is built from |
 //! | `template` | paths with placeholders |
 //! | `matcher` | which requests a rule is for |
+//! | `refusal` | what a refusal may become instead of an answer |
 //! | `cost` | what a request costs, and what it turned out to |
 
 mod cost;
 mod key;
 mod matcher;
+mod refusal;
 mod template;
 
 pub(crate) use cost::MAX_COST;
 pub use cost::{CostRule, number};
 pub use key::{ANONYMOUS, KeyPart, write_key};
 pub use matcher::{HeaderMatch, Matcher};
+pub use refusal::{Instead, OnRefusal};
 pub use template::Template;
 
 use crate::{allocator::Class, attributes::Attributes, config::Mode};
@@ -60,6 +63,8 @@ pub struct Rule {
     pub costs: alloc::vec::Vec<Option<CostRule>>,
     /// Whether decisions on them bite.
     pub mode: Option<Mode>,
+    /// What their refusals become instead of an answer.
+    pub on_refusal: Option<OnRefusal>,
 }
 
 #[cfg(test)]

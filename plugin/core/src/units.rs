@@ -200,6 +200,12 @@ impl Share {
         self.0
     }
 
+    /// A part of this part, in thousandths, rounded down but never to nothing.
+    #[must_use]
+    pub fn part(self, permille: u16) -> Self {
+        Self::new(u64::from(self.0) * u64::from(permille), u64::from(Self::WHOLE.0) * 1_000)
+    }
+
     /// This part of `amount`, rounded down.
     #[must_use]
     pub fn of(self, amount: u64) -> u64 {

@@ -111,6 +111,11 @@ impl Telling {
         self.reader.read(&bytes.unwrap_or_default());
     }
 
+    /// What its trailers tell counts too.
+    pub(crate) fn read_trailers(&mut self) {
+        self.headers.read_trailers();
+    }
+
     /// An error that tells no usage has used nothing.
     pub(crate) fn attributes(&self) -> WithBody<'_, Headers> {
         let status = self.headers.header(":status").unwrap_or_default();

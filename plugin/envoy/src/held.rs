@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use proxy_wasm::hostcalls;
 use tidegate_core::{Receipt, Ticket, gate::Verdict};
 
-use crate::host;
+use crate::host::{self, Headers};
 
 /// What a request learns when it may go on.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ impl Held {
         self.by_ticket.remove(&ticket)
     }
 
+    /// Everybody, when the queue that they were in is no more.
+    pub(crate) fn take_all(&mut self) -> Vec<Stream> {
+        std::mem::take(&mut self.by_ticket).into_values().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_ticket.len()
     }
@@ -54,15 +59,21 @@ impl Stream {
         now_ms.saturating_sub(self.since_ms)
     }
 
+    /// The headers of the request, which is the one that is being handled from now on; `None` when it has gone.
+    pub(crate) fn headers(&self) -> Option<Headers> {
+        hostcalls::set_effective_context(self.context).ok().map(|()| Headers::of_request())
+    }
+
     /// Lets the request pass or answers it. Envoy acts when the call into the plugin has returned.
     ///
     /// A stream that has gone meanwhile is left alone: its request notices by itself.
-    pub(crate) fn finish(self, verdict: Verdict, tier: &str) {
+    pub(crate) fn finish(self, verdict: Verdict, tier: &str, every_id: bool) {
         if hostcalls::set_effective_context(self.context).is_err() {
             return;
         }
+        host::show_decision(&verdict, tier, every_id);
+        host::change_request(&verdict.request_headers);
         *self.slot.borrow_mut() = Some(LetGo { receipt: verdict.receipt, headers: verdict.headers });
-        host::show_decision(verdict.label, tier);
         match &verdict.response {
             Some(response) => host::respond(response),
             None => hostcalls::resume_http_request().is_ok(),

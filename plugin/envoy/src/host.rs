@@ -7,24 +7,40 @@ use proxy_wasm::{
     hostcalls,
     types::{LogLevel, MapType},
 };
-use tidegate_core::{Timestamp, attributes::Attributes, gate::Label, outcome::Response};
+use tidegate_core::{Timestamp, attributes::Attributes, gate::Verdict, outcome::Response};
 
 /// All headers of one message, fetched in one hostcall: every call that returns data re-enters the VM to allocate.
-pub(crate) struct Headers(Vec<(String, Vec<u8>)>);
+pub(crate) struct Headers {
+    headers: Vec<(String, Vec<u8>)>,
+    trailers: Vec<(String, Vec<u8>)>,
+}
 
 impl Headers {
     pub(crate) fn of_request() -> Self {
-        Self(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default())
+        Self::of(MapType::HttpRequestHeaders)
     }
 
     pub(crate) fn of_response() -> Self {
-        Self(hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default())
+        Self::of(MapType::HttpResponseHeaders)
+    }
+
+    /// Fetches the response's trailers too, once they are there.
+    pub(crate) fn read_trailers(&mut self) {
+        self.trailers = hostcalls::get_map_bytes(MapType::HttpResponseTrailers).unwrap_or_default();
+    }
+
+    fn of(kind: MapType) -> Self {
+        Self { headers: hostcalls::get_map_bytes(kind).unwrap_or_default(), trailers: Vec::new() }
     }
 }
 
 impl Attributes for Headers {
     fn header(&self, name: &str) -> Option<&[u8]> {
-        self.0.as_slice().header(name)
+        self.headers.as_slice().header(name)
+    }
+
+    fn trailer(&self, name: &str) -> Option<&[u8]> {
+        self.trailers.as_slice().header(name)
     }
 
     fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
@@ -60,10 +76,24 @@ pub(crate) fn add_response_header(name: &str, value: &str) {
     let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, name, value);
 }
 
-/// Makes the decision visible to access logs.
-pub(crate) fn show_decision(label: Label, tier: &str) {
-    set_property("tidegate.decision", label.as_str());
+/// Makes the decision visible to access logs; its id where somebody may ask for it.
+pub(crate) fn show_decision(verdict: &Verdict, tier: &str, every_id: bool) {
+    set_property("tidegate.decision", verdict.label.as_str());
     set_property("tidegate.tier", tier);
+    if every_id || !verdict.label.is_plain() {
+        set_property("tidegate.decision_id", &verdict.id.to_string());
+    }
+}
+
+/// Sets and removes headers of the request. Envoy may have chosen the route by what they were, so it chooses anew.
+pub(crate) fn change_request(headers: &[(String, Option<String>)]) {
+    for (name, value) in headers {
+        // Without a value it is removed.
+        let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, value.as_deref());
+    }
+    if !headers.is_empty() {
+        let _ = hostcalls::call_foreign_function("clear_route_cache", None);
+    }
 }
 
 /// Answers the request in place of the upstream. False when Envoy would not.

@@ -46,6 +46,12 @@ impl Metrics {
         }
     }
 
+    /// Counts what the policy on trial would have done with a request, beside what the live one did.
+    pub(crate) fn count_trial(&mut self, trial: Label, live: Label, tier: &str) {
+        let (trial, live) = (trial.as_str(), live.as_str());
+        self.add(&format!("tidegate_trial_total.decision.{trial}.live.{live}.tier.{}", safe(tier)), 1);
+    }
+
     /// Tiers may have changed their names.
     pub(crate) fn forget_tiers(&mut self) {
         self.decisions.iter_mut().for_each(Vec::clear);

@@ -4,7 +4,7 @@ use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
 };
-use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict};
+use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict, outcome::Response};
 
 #[cfg(feature = "llm")]
 use crate::body::{self, Asking, Telling};
@@ -19,8 +19,12 @@ pub(crate) struct Request {
     state: Shared,
     context: u32,
     receipt: Option<Receipt>,
+    /// The receipt of the policy on trial.
+    trial: Option<Receipt>,
     /// What its response tells of the decision: header names and values.
     told: Vec<(&'static str, String)>,
+    /// Its response's headers, while its trailers may still tell what it cost.
+    awaiting_trailers: Option<Headers>,
     /// Held back under this ticket, and where the end of that is found.
     held: Option<(Ticket, Slot)>,
     /// Its body is being read.
@@ -37,7 +41,9 @@ impl Request {
             state: Shared::clone(state),
             context,
             receipt: None,
+            trial: None,
             told: Vec::new(),
+            awaiting_trailers: None,
             held: None,
             #[cfg(feature = "llm")]
             asking: None,
@@ -51,7 +57,13 @@ impl Request {
         if request.header("x-tidegate-crash").is_some() {
             std::process::abort();
         }
+        if let Some(answer) = self.own_answer(request)
+            && host::respond(&answer)
+        {
+            return Action::Pause;
+        }
         let Some(verdict) = self.admit(request) else { return Action::Continue };
+        host::change_request(&verdict.request_headers);
         (self.receipt, self.told) = (verdict.receipt, verdict.headers);
         if self.held.is_some() {
             return Action::Pause;
@@ -60,6 +72,13 @@ impl Request {
             Some(response) if host::respond(response) => Action::Pause,
             _ => Action::Continue,
         }
+    }
+
+    /// The answer to a question about the plugin itself.
+    fn own_answer<A: Attributes>(&self, request: &A) -> Option<Response> {
+        let mut state = self.state.try_borrow_mut().ok()?;
+        state.gate.config().debug.as_ref()?;
+        state.gate.answer(request, host::now())
     }
 
     fn admit<A: Attributes>(&mut self, request: &A) -> Option<Verdict> {
@@ -73,8 +92,15 @@ impl Request {
         if verdict.anonymous {
             metrics.add("tidegate_key_missing_total", 1);
         }
+        if verdict.warns {
+            metrics.add("tidegate_warnings_total", 1);
+        }
         let tier = name(verdict.tier);
-        host::show_decision(verdict.label, &tier);
+        if let Some(trial) = verdict.trial {
+            metrics.count_trial(trial.label, verdict.label, &tier);
+            self.trial = trial.receipt;
+        }
+        host::show_decision(&verdict, &tier, gate.config().decision_ids);
         self.held = verdict.ticket.map(|ticket| (ticket, held.hold(ticket, self.context, now.millis())));
         if self.held.is_some() {
             state.wake(now);
@@ -83,10 +109,33 @@ impl Request {
     }
 
     fn settle<A: Attributes>(&mut self, response: &A) {
-        let Some(receipt) = self.receipt.take() else { return };
+        if !self.is_open() {
+            return;
+        }
         let now = host::now();
-        if let Ok(mut state) = self.state.try_borrow_mut() {
+        let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        if let Some(receipt) = self.receipt.take() {
             state.gate.settle(receipt, response, now);
+        }
+        if let Some(receipt) = self.trial.take() {
+            state.gate.settle_trial(receipt, Some(response), now);
+        }
+    }
+
+    /// Something is to be settled.
+    const fn is_open(&self) -> bool {
+        self.receipt.is_some() || self.trial.is_some()
+    }
+
+    fn reads_trailers(&self) -> bool {
+        self.state.try_borrow().is_ok_and(|state| state.gate.config().reads_trailers())
+    }
+
+    /// Settles by headers and trailers, whether these came or not.
+    fn settle_by_trailers(&mut self) {
+        if let Some(mut headers) = self.awaiting_trailers.take() {
+            headers.read_trailers();
+            self.settle(&headers);
         }
     }
 
@@ -165,15 +214,15 @@ impl HttpContext for Request {
         self.decide_by_body()
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _ends: bool) -> Action {
+    fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
         self.learn();
         for (name, value) in self.told.drain(..) {
             host::add_response_header(name, &value);
         }
-        if self.receipt.is_some() {
+        if self.is_open() {
             let headers = Headers::of_response();
             #[cfg(feature = "llm")]
-            let headers = match self.reads_bodies() && !_ends {
+            let headers = match self.reads_bodies() && !ends {
                 true => match Telling::new(headers) {
                     Ok(telling) => {
                         self.telling = Some(telling);
@@ -183,7 +232,11 @@ impl HttpContext for Request {
                 },
                 false => headers,
             };
-            self.settle(&headers);
+            if !ends && self.reads_trailers() {
+                self.awaiting_trailers = Some(headers);
+            } else {
+                self.settle(&headers);
+            }
         }
         Action::Continue
     }
@@ -199,9 +252,13 @@ impl HttpContext for Request {
         Action::Continue
     }
 
-    #[cfg(feature = "llm")]
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.settle_by_body();
+        #[cfg(feature = "llm")]
+        if let Some(telling) = &mut self.telling {
+            telling.read_trailers();
+            self.settle_by_body();
+        }
+        self.settle_by_trailers();
         Action::Continue
     }
 
@@ -209,6 +266,7 @@ impl HttpContext for Request {
     /// has gone while it was held back leaves the queue.
     fn on_log(&mut self) {
         self.learn();
+        self.settle_by_trailers();
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         #[cfg(feature = "llm")]
         state.bodies.forget(self.context);
@@ -220,6 +278,10 @@ impl HttpContext for Request {
         if let Some(receipt) = self.receipt.take() {
             let now = host::now();
             state.gate.allocator_mut().settle(receipt, &[], now);
+        }
+        if let Some(receipt) = self.trial.take() {
+            let now = host::now();
+            state.gate.settle_trial(receipt, None::<&Headers>, now);
         }
     }
 }

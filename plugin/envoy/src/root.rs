@@ -7,7 +7,7 @@ use proxy_wasm::{
 };
 use tidegate_core::{
     Timestamp,
-    config::Config,
+    config::{Config, Shell},
     report::Report,
     sync::{Hello, PROTOCOL, TableAck},
     table::Table,
@@ -15,6 +15,7 @@ use tidegate_core::{
 
 use crate::{
     courier::Note,
+    held::Stream,
     host,
     link::Message,
     request::Request,
@@ -56,6 +57,9 @@ impl Root {
                 state.share(now);
             }
             state.gate.allocator_mut().advance(now);
+            if let Some(trial) = state.gate.trial_mut() {
+                trial.advance(now);
+            }
             if state.gate.config().forecaster.is_some() {
                 keep_in_touch(state, leader, now);
             }
@@ -80,6 +84,18 @@ impl Root {
         for context in stuck {
             if hostcalls::set_effective_context(context).is_ok() {
                 let _ = hostcalls::resume_http_request();
+            }
+        }
+    }
+
+    /// Decides requests anew whose places in the queue were lost.
+    fn ask_again(&self, displaced: Vec<Stream>) {
+        let now = host::now();
+        for stream in displaced {
+            let Some(headers) = stream.headers() else { continue };
+            let every_id = self.with(|state| state.gate.config().decision_ids) == Some(true);
+            if let Some((verdict, tier)) = self.with(|state| state.decide_again(&headers, now)) {
+                stream.finish(verdict, &tier, every_id);
             }
         }
     }
@@ -113,18 +129,20 @@ impl RootContext for Root {
             .ok()
             .flatten()
             .unwrap_or_default();
-        let parse = if cfg!(feature = "llm") { Config::parse_with_bodies } else { Config::parse };
-        match parse(&bytes) {
+        let shell = Shell { is_proxy: true, reads_bodies: cfg!(feature = "llm") };
+        match Config::parse_for(&bytes, shell) {
             Ok(config) => {
-                self.with(|state| {
-                    state.configure(config);
+                let displaced = self.with(|state| {
+                    let displaced = state.configure(config);
                     #[cfg(feature = "llm")]
                     {
                         state.bodies = crate::body::Watch::default();
                         state.metrics.set("tidegate_bodies_unread", 0);
                     }
                     state.metrics.set("tidegate_config_rejected", 0);
+                    displaced
                 });
+                self.ask_again(displaced.unwrap_or_default());
             }
             Err(problems) => {
                 for problem in &problems {
@@ -150,8 +168,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let now = host::now();
         let released = self.with(|state| state.let_go(now)).unwrap_or_default();
+        let every_id = self.with(|state| state.gate.config().decision_ids) == Some(true);
         for (stream, verdict, tier) in released {
-            stream.finish(verdict, &tier);
+            stream.finish(verdict, &tier, every_id);
         }
         #[cfg(feature = "llm")]
         self.let_go_without_bodies(now);

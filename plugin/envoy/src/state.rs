@@ -17,7 +17,7 @@ use crate::{
     courier::{Courier, Note},
     crew::Crew,
     held::{Held, Stream},
-    host,
+    host::{self, Headers},
     link::Link,
     metrics::Metrics,
     rule_use::RuleUse,
@@ -89,8 +89,9 @@ impl State {
         self.configured
     }
 
-    /// Takes over an accepted configuration; learned state stays.
-    pub(crate) fn configure(&mut self, config: Config) {
+    /// Takes over an accepted configuration; learned state stays. Where budgets are others, so is the queue: who waited in the one
+    /// before is returned, to be asked about again.
+    pub(crate) fn configure(&mut self, config: Config) -> Vec<Stream> {
         let now = host::now();
         if self.gate.config().forecaster != config.forecaster || self.gate.config().proxy != config.proxy {
             self.link.leave();
@@ -101,10 +102,25 @@ impl State {
             }
         } else {
             self.gate = Gate::new(config, now);
+            self.gate.identify(self.crew.id());
         }
         self.metrics.forget_tiers();
         self.rules = RuleUse::new(&self.gate.config().rules);
         self.configured = true;
+        if self.crew.is_member() {
+            self.share(now);
+        }
+        if self.gate.allocator().waiting() == 0 { self.held.take_all() } else { Vec::new() }
+    }
+
+    /// Decides a request anew whose place in the queue was lost; it does not wait again.
+    pub(crate) fn decide_again(&mut self, headers: &Headers, now: Timestamp) -> (Verdict, String) {
+        let Self { gate, metrics, .. } = self;
+        let verdict = gate.admit(headers, false, now);
+        let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
+        metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
+        let tier = name(verdict.tier);
+        (verdict, tier)
     }
 
     /// The first request is about to come: only now is there use for a table, and a place among the workers. Envoy
@@ -114,6 +130,7 @@ impl State {
             return;
         }
         self.crew.join(now);
+        self.gate.identify(self.crew.id());
         self.courier.open_mailbox(self.crew.id());
         self.share(now);
         self.tell_all(&Note::Crew);
@@ -152,7 +169,7 @@ impl State {
         let share = self.crew.share();
         let change = share.distance(self.gate.allocator().share());
         if change > Share::new(1, SHARE_STEPS) || share == Share::WHOLE {
-            self.gate.allocator_mut().set_share(share, now);
+            self.gate.set_share(share, now);
         }
         self.load_tables(now);
     }
@@ -176,6 +193,26 @@ impl State {
         {
             let _ = self.install(&table, now);
         }
+        self.teach_trial(now);
+    }
+
+    /// Gives the policy on trial the tables of the live one, as far as it lacks them. A refused one changes nothing there either.
+    fn teach_trial(&mut self, now: Timestamp) {
+        let allocator = self.gate.allocator();
+        let (snapshot, newest) = (allocator.snapshot_epoch(), allocator.epoch());
+        let Some(trial) = self.gate.trial_mut() else { return };
+        if trial.snapshot_epoch() < snapshot
+            && let Some(table) = shared::load(&self.plugin, shared::SNAPSHOT)
+        {
+            let _ = trial.apply(&table, now);
+        }
+        if trial.epoch() < newest
+            && let Some(table) = shared::load(&self.plugin, shared::DELTA)
+        {
+            let _ = trial.apply(&table, now);
+        }
+        // Nobody else wants to know what it counted.
+        let _ = trial.report(0);
     }
 
     /// Installs a table that came from the forecaster, and hands it to the other workers.
@@ -188,6 +225,7 @@ impl State {
         shared::save(&self.plugin, slot, table);
         shared::post(&self.plugin, Notice { snapshot, newest, ..shared::notice(&self.plugin) });
         self.tell_all(&Note::Table);
+        self.teach_trial(now);
         Ok(())
     }
 

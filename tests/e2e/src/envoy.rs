@@ -1,6 +1,7 @@
 //! A real Envoy: on each listener the plugin, a limiter of Envoy's own, or nobody decides.
 
 mod config;
+mod extra;
 mod listener;
 mod local_limit;
 mod plugin;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 use hyper::StatusCode;
 
 pub use config::EnvoyConfig;
+pub use extra::Extra;
 pub use listener::{Limiter, Listener};
 pub use local_limit::{LocalLimit, TokenBucket};
 pub use plugin::Plugin;
@@ -50,6 +52,22 @@ impl Envoy {
     ) -> Result<Self> {
         let first = config.listeners.first().context("an Envoy without a listener")?;
         Self::launch(binary, &config.to_yaml(), (first.listen, config.admin), workers, folder).await
+    }
+
+    /// Like [`Self::start_workers`], with additions to the configuration.
+    ///
+    /// # Errors
+    /// When Envoy does not serve, with the end of its log.
+    pub async fn start_amid(
+        binary: &Path,
+        config: &EnvoyConfig,
+        extra: &Extra,
+        workers: u32,
+        folder: &Path,
+    ) -> Result<Self> {
+        let first = config.listeners.first().context("an Envoy without a listener")?;
+        let yaml = extra.added_to(&config.to_yaml())?;
+        Self::launch(binary, &yaml, (first.listen, config.admin), workers, folder).await
     }
 
     /// Like [`Self::start`], with a configuration file as it is, which listens at `listen` and `admin`.

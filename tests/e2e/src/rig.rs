@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig, INGRESS, Limiter, Listener, Plugin},
+    envoy::{Envoy, EnvoyConfig, Extra, INGRESS, Limiter, Listener, Plugin},
     folder,
     forecaster::{Forecaster, ForecasterConfig},
     load::Client,
@@ -90,7 +90,26 @@ impl Rig {
         Self::launch(plan, 1, Binaries { plugin, ..Binaries::find()? }, sees_bodies).await
     }
 
+    /// Like [`Self::start`], with additions to Envoy's configuration.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start_with(plan: &Plan, extra: &Extra) -> Result<Self> {
+        let binaries = Binaries::find()?;
+        Self::launch_with(plan, 1, binaries, false, extra).await
+    }
+
     async fn launch(plan: &Plan, workers: u32, binaries: Binaries, sees_bodies: bool) -> Result<Self> {
+        Self::launch_with(plan, workers, binaries, sees_bodies, &Extra::default()).await
+    }
+
+    async fn launch_with(
+        plan: &Plan,
+        workers: u32,
+        binaries: Binaries,
+        sees_bodies: bool,
+        extra: &Extra,
+    ) -> Result<Self> {
         let folder = folder::fresh(&plan.folder)?;
         let upstream = Upstream::start(plan.upstream_delay).await?;
         let forecaster = match &plan.forecaster {
@@ -114,7 +133,7 @@ impl Rig {
                 access_log: Some("access.log".into()),
             }],
         };
-        let envoy = Envoy::start_workers(&binaries.envoy, &config, workers, &folder).await?;
+        let envoy = Envoy::start_amid(&binaries.envoy, &config, extra, workers, &folder).await?;
         let client = Client::new(envoy.listen());
         Ok(Self { envoy, forecaster, upstream, client, folder, binary: binaries.envoy, config, workers })
     }

@@ -3,6 +3,8 @@
 //! A request that carries `x-actual-tokens` gets the same value back as `x-total-tokens`, as an LLM server that
 //! reports its usage would; so with any other name in place of `tokens`.
 //!
+//! What it saw of the headers that `x-echo` names, separated by commas, it tells as `x-seen-<name>`.
+//!
 //! Whoever sends JSON is answered by a language model: at once, or as a stream of events if the request says `stream`. The usage that
 //! it tells is the request's member `usage`, and its status the member `status`.
 
@@ -126,6 +128,14 @@ async fn answer(request: Request<Incoming>, delay: Duration) -> Result<Response<
         let total = name.as_str().strip_prefix("x-actual-").map(|name| format!("x-total-{name}"));
         if let Some(Ok(total)) = total.map(HeaderName::try_from) {
             response.headers_mut().insert(total, actual.clone());
+        }
+    }
+    let echo = request.headers().get("x-echo").and_then(|names| names.to_str().ok()).unwrap_or_default();
+    for name in echo.split(',').filter(|name| !name.is_empty()) {
+        if let (Some(seen), Ok(told)) =
+            (request.headers().get(name), HeaderName::try_from(format!("x-seen-{name}")))
+        {
+            response.headers_mut().insert(told, seen.clone());
         }
     }
     Ok(response)

@@ -4,6 +4,7 @@
 mod api;
 mod check;
 mod forecast;
+mod generate;
 mod rig;
 mod simulate;
 mod sync;

@@ -182,6 +182,9 @@ impl Allocator {
                     Rate::from_micro_per_s(entry.safe_capacity),
                 )
             });
+            let others = entry.map_or(&[][..], |entry| &entry.alternatives);
+            let others = others.iter().filter_map(|other| table.resources.get(usize::from(*other)));
+            resource.alternatives = others.map(|other| other.name.clone()).collect();
             let steps = position.and_then(|position| reserved.get(position)).map_or(&[][..], Vec::as_slice);
             resource.reserved = steps.iter().map(|(rate, depth)| sum(*rate, *depth)).collect();
             resource.is_another = resource.budget.set_held(entry.is_some_and(|entry| entry.held), now);

@@ -8,6 +8,8 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Shell;
+
 /// Largest whole number accepted, in tokens.
 const MAX_WHOLE: u64 = 1 << 40;
 /// Largest rate accepted, in tokens per second.
@@ -101,14 +103,14 @@ impl<'t> Object<'t> {
 #[derive(Debug)]
 pub(super) struct Reader<'t> {
     text: &'t str,
-    /// Whether the shell reads bodies.
-    pub(super) reads_bodies: bool,
+    /// What the shell is able to do.
+    pub(super) shell: Shell,
     problems: Vec<Problem>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) const fn new(text: &'t str, reads_bodies: bool) -> Self {
-        Self { text, reads_bodies, problems: Vec::new() }
+    pub(super) const fn new(text: &'t str, shell: Shell) -> Self {
+        Self { text, shell, problems: Vec::new() }
     }
 
     /// The whole text as one value; `None` when it is not JSON.
@@ -171,11 +173,24 @@ impl<'t> Reader<'t> {
         Some(text)
     }
 
+    /// What stands here needs a shell that is a proxy.
+    pub(super) fn proxy_only(&mut self, node: &Node<'t>) {
+        if !self.shell.is_proxy {
+            self.problem(node, "is for the plugin in Envoy; leave it out here");
+        }
+    }
+
     /// The name of a header, in lower case.
     pub(super) fn header(&mut self, node: &Node<'t>) -> Option<String> {
-        let name = self.text(node)?.to_ascii_lowercase();
+        let name = self.text(node)?;
+        self.header_name(node, &name)
+    }
+
+    /// `name` as that of a header, in lower case.
+    pub(super) fn header_name(&mut self, node: &Node<'t>, name: &str) -> Option<String> {
+        let name = name.to_ascii_lowercase();
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.bytes().all(token) {
+        if !name.is_empty() && name.bytes().all(token) {
             return Some(name);
         }
         self.problem(node, "is not the name of a header");
@@ -204,6 +219,16 @@ impl<'t> Reader<'t> {
             return Some(number);
         }
         self.problem(node, &format!("must be above 0 and at most {MAX_PER_S}"));
+        None
+    }
+
+    /// A part of something, in thousandths.
+    pub(super) fn permille(&mut self, node: &Node<'t>) -> Option<u16> {
+        let number: f64 = self.value(node, "a number")?;
+        if number > 0.0 && number <= 1.0 {
+            return Some(libm::round(number * 1_000.0).max(1.0) as u16);
+        }
+        self.problem(node, "must be above 0 and at most 1");
         None
     }
 

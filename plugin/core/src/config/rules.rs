@@ -5,6 +5,7 @@ use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use super::{
     Mode,
     json::{Node, Object, Reader},
+    refusal,
 };
 use crate::{
     allocator::Class,
@@ -104,7 +105,7 @@ pub(super) fn cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<CostR
 }
 
 fn llm_cost<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<LlmRule> {
-    if !reader.reads_bodies {
+    if !reader.shell.reads_bodies {
         reader.problem(
             node,
             "needs bodies, which are not read here: in Envoy load tidegate-llm.wasm instead of tidegate.wasm",
@@ -175,8 +176,9 @@ fn rule<'t>(reader: &mut Reader<'t>, node: &Node<'t>, resources: &[&str]) -> Opt
             }
         }
     }
+    let on_refusal = object.take("on_refusal").and_then(|node| refusal::on_refusal(reader, &node));
     object.finish(reader);
-    Some(Rule { name: name?, matcher: matcher?, skip, key, class, costs, mode })
+    Some(Rule { name: name?, matcher: matcher?, skip, key, class, costs, mode, on_refusal })
 }
 
 fn matcher<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<Matcher> {

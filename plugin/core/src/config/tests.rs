@@ -1,7 +1,7 @@
-use alloc::string::ToString;
+use alloc::{string::ToString, vec};
 
 use super::*;
-use crate::allocator::Class;
+use crate::{allocator::Class, rules::Instead};
 
 #[test]
 fn the_canonical_configuration_is_read_in_full() {
@@ -81,7 +81,8 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
         "line 10, fail_mode: must be one of open, closed, reactive",
         "line 11, fail_mode: appears twice",
         "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, rules, \
-         shadow_tiers, forecaster, fail_mode, response_headers, ratelimit_headers",
+         shadow_tiers, forecaster, fail_mode, response_headers, ratelimit_headers, decision_ids, alternatives, \
+         warn_above, on_refusal, debug, trial",
     ];
     for line in expected {
         assert!(told.iter().any(|told| told == line), "{line}\nis missing in\n{}", told.join("\n"));
@@ -157,7 +158,7 @@ fn mistakes_in_rules_are_told_together() {
 #[test]
 fn a_cost_by_llm_is_for_shells_that_read_bodies() {
     let text = r#"{ "resources": { "llm_tokens": { "cost": { "llm": { "output_weight": 3 } } } } }"#;
-    let config = Config::parse_with_bodies(text.as_bytes()).unwrap();
+    let config = Config::parse_for(text.as_bytes(), Shell { is_proxy: true, reads_bodies: true }).unwrap();
     let rule =
         crate::llm::LlmRule { bytes_per_token: 4, default_output: 1_024, input_weight: 1, output_weight: 3 };
     assert_eq!(config.resources[0].cost, CostRule::Llm(rule));
@@ -174,7 +175,8 @@ fn what_does_not_go_with_llm_is_said() {
     "settle": { "response_header": "x-total-tokens" } } },
   "rules": [{ "name": "a", "match": {}, "costs": { "llm_tokens": { "llm": {} } } }]
 }"#;
-    let problems = Config::parse_with_bodies(text.as_bytes()).unwrap_err();
+    let problems =
+        Config::parse_for(text.as_bytes(), Shell { is_proxy: true, reads_bodies: true }).unwrap_err();
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let expected = [
         "line 3, resources.llm_tokens.cost.llm.bytes_per_token: must be a whole number from 1",
@@ -185,4 +187,104 @@ fn what_does_not_go_with_llm_is_said() {
         assert!(told.contains(expected), "{told}");
     }
     assert_eq!(told.len(), expected.len(), "{told:?}");
+}
+
+const PROXY: Shell = Shell { is_proxy: true, reads_bodies: false };
+
+#[test]
+fn what_a_proxy_can_do_is_read() {
+    let text = r#"{
+        "resources": { "tokens": { "settle": { "response_trailer": "X-Total", "response_header": "x-total" } } },
+        "warn_above": 0.85, "decision_ids": true, "alternatives": true,
+        "on_refusal": { "tag": { "X-Over": "1" } },
+        "debug": { "token": "0123456789abcdef" },
+        "rules": [{ "name": "a", "match": {}, "on_refusal": { "reroute": { "cluster": "b" } } }]
+    }"#;
+    let config = Config::parse_for(text.as_bytes(), PROXY).unwrap();
+    let tokens = &config.resources[0];
+    assert_eq!(
+        (tokens.settle_trailer.as_deref(), tokens.settle_header.as_deref()),
+        (Some("x-total"), Some("x-total"))
+    );
+    assert!(tokens.is_estimated() && config.reads_trailers() && config.decision_ids && config.alternatives);
+    assert_eq!(config.warn_above_permille, Some(850));
+    let on_refusal =
+        |what, name: &str, value: &str| OnRefusal { what, headers: vec![(name.into(), value.into())] };
+    assert_eq!(config.on_refusal, Some(on_refusal(Instead::Tag, "x-over", "1")));
+    assert_eq!(config.rules[0].on_refusal, Some(on_refusal(Instead::Reroute, "x-tidegate-cluster", "b")));
+    assert_eq!(config.own_headers, ["x-over", "x-tidegate-cluster"]);
+    assert_eq!(config.debug, Some(Debug { path: "/tidegate/".into(), token: "0123456789abcdef".into() }));
+}
+
+#[test]
+fn mistakes_in_what_only_a_proxy_can_do_are_told() {
+    let text = r#"{
+  "resources": { "tokens": { "settle": {} } },
+  "warn_above": 1.5,
+  "on_refusal": { "tag": {}, "downgrade": { "header": "a b" }, "reroute": { "cluster": "c" } },
+  "debug": { "path": "tidegate", "token": "short" },
+  "rules": [{ "name": "a", "match": {}, "on_refusal": {} },
+    { "name": "b", "match": {}, "on_refusal": { "tag": { "x y": "1", "ok": "\n" } } },
+    { "name": "c", "match": {}, "on_refusal": { "tag": { "x": "1", "X": "2" } } }]
+}"#;
+    let problems = Config::parse_for(text.as_bytes(), PROXY).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        "line 2, resources.tokens.settle: give response_header or response_trailer, or both",
+        "line 3, warn_above: must be above 0 and at most 1",
+        "line 4, on_refusal: give tag, or one of downgrade and reroute",
+        "line 4, on_refusal.tag: give at least one header",
+        "line 4, on_refusal.downgrade: cluster is missing",
+        "line 4, on_refusal.downgrade.header: is not the name of a header",
+        "line 5, debug.path: must begin and end with a slash",
+        "line 5, debug.token: can be guessed",
+        "line 6, rules[0].on_refusal: give tag, or one of downgrade and reroute",
+        "line 7, rules[1].on_refusal.tag.x y: is not the name of a header",
+        "line 7, rules[1].on_refusal.tag.ok: has characters that a header cannot have",
+        "line 8, rules[2].on_refusal: sets the header `x` twice",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}\n{}", told.join("\n"));
+    }
+}
+
+#[test]
+fn other_shells_refuse_what_only_a_proxy_can_do() {
+    let text = r#"{
+  "resources": { "tokens": { "settle": { "response_trailer": "x" } } },
+  "on_refusal": { "tag": { "x": "1" } },
+  "debug": { "token": "0123456789abcdef" },
+  "trial": {}
+}"#;
+    let problems = Config::parse(text.as_bytes()).unwrap_err();
+    let told: Vec<(usize, &str)> =
+        problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+    let needs = "is for the plugin in Envoy; leave it out here";
+    assert_eq!(told, [(2, needs), (3, needs), (4, needs), (5, needs)]);
+}
+
+#[test]
+fn a_trial_says_what_is_different_and_takes_the_rest() {
+    let text = r#"{
+        "key": [{ "header": "a" }], "class": "critical", "resources": { "requests": { "safe_capacity_per_s": 5 } },
+        "trial": { "key": [{ "header": "b" }], "capacity": 0.25 }
+    }"#;
+    let config = Config::parse_for(text.as_bytes(), PROXY).unwrap();
+    let trial = config.trial.clone().unwrap();
+    assert_eq!((trial.capacity, &trial.config.key), (250, &vec![KeyPart::Header("b".into())]));
+    assert_eq!(*trial.config, Config { key: trial.config.key.clone(), trial: None, ..config });
+
+    let text = r#"{
+  "rules": [{ "name": "a", "match": {}, "costs": { "requests": 2 } }],
+  "trial": { "capacity": 2, "mode": "enforce",
+    "resources": { "tokens": {} } }
+}"#;
+    let problems = Config::parse_for(text.as_bytes(), PROXY).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        "line 3, trial: has other resources than the live policy, so give it rules of its own",
+        "line 3, trial.capacity: must be above 0 and at most 1",
+        "line 3, trial.mode: no such key; allowed here: key, class, resources, rules, capacity",
+    ] {
+        assert!(told.iter().any(|told| told == expected), "{expected}\n{}", told.join("\n"));
+    }
 }

@@ -1,6 +1,7 @@
 use alloc::{format, string::ToString};
 
 use super::*;
+use crate::config::Shell;
 use crate::table::{Contract, DrawOrder, Forecast, Grant, Key, Resource, Schedule, Table, Tier};
 use crate::units::{KeyHash, MicroRate};
 
@@ -210,7 +211,10 @@ fn usage_in_the_body_settles_what_the_prompt_was_estimated_to_cost() {
         "resources": {"llm_tokens": {"cost": {"llm": {}}, "safe_capacity_per_s": 1, "safe_burst": 1000}},
         "rules": [{"name": "models", "match": {"path_prefix": "/models"}, "skip": true},
                   {"name": "flat", "match": {"path_prefix": "/flat"}, "costs": {"llm_tokens": 5}}]}"#;
-    let mut gate = Gate::new(Config::parse_with_bodies(text.as_bytes()).unwrap(), now());
+    let mut gate = Gate::new(
+        Config::parse_for(text.as_bytes(), Shell { is_proxy: true, reads_bodies: true }).unwrap(),
+        now(),
+    );
     let head = request("acme");
     let wants = |path: &str| {
         let head: Vec<(String, Vec<u8>)> = alloc::vec![(":path".to_string(), path.as_bytes().to_vec())];
@@ -268,4 +272,155 @@ fn contracts_are_told_as_the_ratelimit_draft_has_it() {
     }
     let unknown = gate.admit(request("stranger").as_slice(), false, now());
     assert_eq!(unknown.headers, [], "who has no contract has no limit");
+}
+
+/// A gate for a proxy that enforces, with the table in force.
+fn proxy(extra: &str) -> Gate {
+    let text = format!(
+        r#"{{"mode": "enforce", "key": [{{"header": "x-customer"}}],
+            "resources": {{"requests": {{"safe_capacity_per_s": 10, "safe_burst": 3}}}}{extra}}}"#
+    );
+    let shell = Shell { is_proxy: true, reads_bodies: false };
+    let mut gate = Gate::new(Config::parse_for(text.as_bytes(), shell).unwrap(), now());
+    gate.allocator_mut().apply(&table().encode(), now()).unwrap();
+    gate
+}
+
+fn until_refused(gate: &mut Gate, customer: &str) -> Verdict {
+    for _ in 0..10 {
+        let verdict = gate.admit(request(customer).as_slice(), false, now());
+        if !verdict.label.is_plain() {
+            return verdict;
+        }
+    }
+    panic!("{customer} is never refused")
+}
+
+#[test]
+fn every_decision_has_an_id_and_refusals_tell_it() {
+    let mut gate = proxy(r#", "decision_ids": true"#);
+    gate.identify(7);
+    let admitted = gate.admit(request("acme").as_slice(), false, now());
+    let id = admitted.id.to_string();
+    assert_eq!(admitted.headers, [("x-tidegate-decision-id", id.clone())]);
+    let refused = until_refused(&mut gate, "acme");
+    assert_ne!(refused.id.to_string(), id);
+    let body = refused.response.unwrap().body;
+    assert!(body.contains(&format!(r#""decision":"{}""#, refused.id)), "{body}");
+    assert!(!body.contains("alternatives"), "{body}");
+}
+
+#[test]
+fn refusals_tell_what_would_be_admitted_instead_where_that_is_wanted() {
+    let text = r#"{"mode": "enforce", "key": [{"header": "x-customer"}], "alternatives": true,
+        "resources": {"requests": {"cost": {"header": "x-cost"}, "safe_capacity_per_s": 10, "safe_burst": 30}}}"#;
+    let mut gate = Gate::new(Config::parse(text.as_bytes()).unwrap(), now());
+    let mut table = table();
+    table.resources[0].burst = 30;
+    table.resources[0].alternatives = alloc::vec![1];
+    table.resources.push(Resource { name: "spare".into(), ..table.resources[0].clone() });
+    table.resources[1].alternatives = Vec::new();
+    table.tiers[1].floor_permille = 500;
+    for tier in &mut table.tiers {
+        tier.contracts.push(None);
+    }
+    gate.allocator_mut().apply(&table.encode(), now()).unwrap();
+    let costly = |cost: &str| {
+        let mut request = request("stranger");
+        request.push(("x-cost".into(), cost.as_bytes().to_vec()));
+        request
+    };
+    let refused = gate.admit(costly("20").as_slice(), false, now());
+    let body = refused.response.unwrap().body;
+    for told in [r#""smaller_cost":{"requests":15}"#, r#""as_critical":true"#, r#""resources":["spare"]"#] {
+        assert!(body.contains(told), "{told} in {body}");
+    }
+    // What is told is true.
+    assert_eq!(gate.admit(costly("16").as_slice(), false, now()).label, Label::RefusedPool);
+    assert_eq!(gate.admit(costly("15").as_slice(), false, now()).label, Label::Opportunistic);
+}
+
+#[test]
+fn a_contract_that_is_nearly_used_up_is_warned_about() {
+    let mut gate = proxy(r#", "warn_above": 0.5"#);
+    let first = gate.admit(request("acme").as_slice(), false, now());
+    assert_eq!(
+        field(&first, "x-tidegate-warning"),
+        [("requests".to_string(), alloc::vec![("usage".to_string(), 50), ("t".to_string(), 1)])]
+    );
+    assert!(first.warns);
+    let stranger = gate.admit(request("stranger").as_slice(), false, now());
+    assert_eq!((stranger.headers, stranger.warns), (Vec::new(), false));
+    let mut patient = proxy(r#", "warn_above": 0.9"#);
+    assert!(!patient.admit(request("acme").as_slice(), false, now()).warns);
+    assert!(patient.admit(request("acme").as_slice(), false, now()).warns);
+}
+
+#[test]
+fn a_refusal_may_become_a_request_that_passes_on_marked() {
+    let rules = r#", "on_refusal": {"reroute": {"cluster": "overflow"}}, "rules": [
+        {"name": "a", "match": {"headers": [{"name": "x-customer", "exact": "acme"}]},
+         "on_refusal": {"tag": {"X-Over": "yes"}, "downgrade": {"header": "x-pool", "cluster": "cheap"}}}]"#;
+    let mut gate = proxy(rules);
+    assert_eq!(gate.config().own_headers, ["x-over", "x-pool", "x-tidegate-cluster"]);
+    let set = |name: &str, value: &str| (name.to_string(), Some(value.to_string()));
+    let over = until_refused(&mut gate, "acme");
+    assert_eq!((over.label, &over.response), (Label::Downgraded, &None));
+    assert_eq!(over.request_headers, [set("x-pool", "cheap"), set("x-over", "yes")]);
+    assert!(over.receipt.is_none(), "nothing was debited");
+    let other = until_refused(&mut gate, "stranger");
+    assert_eq!(
+        (other.label, other.request_headers),
+        (Label::Rerouted, alloc::vec![set("x-tidegate-cluster", "overflow")])
+    );
+    let report = gate.allocator_mut().report(1).unwrap();
+    let usages = || report.records.iter().map(|record| record.usage);
+    assert!(
+        usages().map(|usage| usage.requests_offered).sum::<u64>()
+            > usages().map(|usage| usage.requests_admitted).sum()
+    );
+}
+
+#[test]
+fn nobody_else_may_send_the_headers_that_mark_a_refusal() {
+    let mut gate = proxy(r#", "on_refusal": {"tag": {"x-over": "yes"}, "reroute": {"cluster": "c"}}"#);
+    let mut forged = request("acme");
+    forged.push(("X-Tidegate-Cluster".into(), b"gold".to_vec()));
+    let verdict = gate.admit(forged.as_slice(), false, now());
+    assert_eq!(verdict.request_headers, [("x-tidegate-cluster".to_string(), None)]);
+    assert_eq!(gate.admit(request("acme").as_slice(), false, now()).request_headers, []);
+    let config = Config { mode: Mode::Shadow, ..gate.config().clone() };
+    gate.reconfigure(config, 1, now());
+    let verdict = gate.admit(forged.as_slice(), false, now());
+    assert_eq!((verdict.label, verdict.mode), (Label::Rerouted, Mode::Shadow));
+    assert_eq!(
+        verdict.request_headers,
+        [("x-tidegate-cluster".to_string(), None)],
+        "shadow mode marks nobody"
+    );
+}
+
+#[test]
+fn who_waited_in_vain_is_marked_too() {
+    let mut gate = proxy(
+        r#", "rules": [{"name": "all", "match": {}, "on_refusal": {"tag": {"x-late": "1"}}}], "decision_ids": true"#,
+    );
+    let mut table = table();
+    table.epoch = 6;
+    table.valid_until_ms += 10_000;
+    table.tiers[0].max_delay_ms = 1_000;
+    table.keys[0].grants[0].contract = None;
+    gate.allocator_mut().apply(&table.encode(), now()).unwrap();
+    let asked = (0..5).map(|_| gate.admit(request("acme").as_slice(), true, now()));
+    let asked: Vec<Verdict> = asked.collect();
+    let waiting = asked.last().unwrap();
+    assert_eq!((waiting.label, waiting.request_headers.as_slice()), (Label::Waiting, &[][..]));
+    // Before its turn comes there is next to nothing left to hand out.
+    table.epoch = 7;
+    table.resources[0].capacity = MicroRate::from_per_s(0.01);
+    gate.allocator_mut().apply(&table.encode(), now()).unwrap();
+    let released: Vec<_> = core::iter::from_fn(|| gate.release(now().plus(1_000_000_000))).collect();
+    let (_, late) = released.last().unwrap();
+    assert_eq!((late.label, late.id, late.response.as_ref()), (Label::Tagged, waiting.id, None));
+    assert_eq!(late.request_headers, [("x-late".to_string(), Some("1".to_string()))]);
 }

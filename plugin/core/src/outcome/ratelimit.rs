@@ -10,17 +10,15 @@ use crate::allocator::Standing;
 const REQUESTS: &str = "requests";
 
 /// Both fields, for the resources that `standings` tells of; none where there is nothing to tell.
-pub(crate) fn fields<'a>(
-    standings: impl Iterator<Item = (&'a str, Standing)>,
-) -> Vec<(&'static str, String)> {
+pub(crate) fn fields(standings: &[(&str, Standing)]) -> Vec<(&'static str, String)> {
     let (mut policies, mut limits) = (Vec::new(), Vec::new());
     for (resource, standing) in standings {
         let Some(name) = string(resource) else { continue };
-        let Standing { burst, left, window_s, full_in_s } = standing;
+        let Standing { burst, left, window_s, full_in_s } = *standing;
         let parameter = |name: char, seconds: Option<u64>| {
             seconds.map_or_else(String::new, |seconds| format!(";{name}={}", integer(seconds)))
         };
-        let unit = if resource == REQUESTS { ";qu=\"requests\"" } else { "" };
+        let unit = if *resource == REQUESTS { ";qu=\"requests\"" } else { "" };
         policies.push(format!("{name};q={}{}{unit}", integer(burst), parameter('w', window_s)));
         limits.push(format!("{name};r={}{}", integer(left), parameter('t', full_in_s)));
     }
@@ -31,13 +29,13 @@ pub(crate) fn fields<'a>(
 }
 
 /// A string as structured fields have it: printable ASCII only.
-fn string(text: &str) -> Option<String> {
+pub(super) fn string(text: &str) -> Option<String> {
     let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     printable.then(|| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
 /// Integers have at most fifteen digits there.
-fn integer(number: u64) -> u64 {
+pub(super) fn integer(number: u64) -> u64 {
     number.min(999_999_999_999_999)
 }
 
@@ -52,7 +50,7 @@ mod tests {
     #[test]
     fn every_contract_is_an_item_of_both_lists() {
         let held = Standing { burst: 5, left: 5, window_s: None, full_in_s: Some(0) };
-        let told = fields([("requests", standing(100, 50)), ("in_flight", held)].into_iter());
+        let told = fields(&[("requests", standing(100, 50)), ("in_flight", held)]);
         assert_eq!(
             told,
             [
@@ -60,12 +58,12 @@ mod tests {
                 ("ratelimit", String::from(r#""requests";r=50;t=30, "in_flight";r=5;t=0"#)),
             ]
         );
-        assert_eq!(fields(core::iter::empty()), []);
+        assert_eq!(fields(&[]), []);
     }
 
     #[test]
     fn names_and_numbers_stay_within_what_structured_fields_allow() {
-        let told = fields([(r#"a "b" \"#, standing(u64::MAX, 0)), ("löl", standing(1, 1))].into_iter());
+        let told = fields(&[(r#"a "b" \"#, standing(u64::MAX, 0)), ("löl", standing(1, 1))]);
         assert_eq!(told[0].1, r#""a \"b\" \\";q=999999999999999;w=60"#);
     }
 }

@@ -57,6 +57,7 @@ const STATS_TAGS: &str = "stats_config:
     - { tag_name: tier, regex: '^wasmcustom\\.tidegate_.*?(\\.tier\\.([^.]+))' }
     - { tag_name: mode, regex: '^wasmcustom\\.tidegate_.*?(\\.mode\\.([^.]+))' }
     - { tag_name: result, regex: '^wasmcustom\\.tidegate_.*?(\\.result\\.([^.]+))' }
+    - { tag_name: live, regex: '^wasmcustom\\.tidegate_.*?(\\.live\\.([^.]+))' }
 ";
 
 const CLUSTER: &str = "  - name: NAME

@@ -70,7 +70,7 @@ const ACCESS_LOG: &str = "          access_log:
                 text_format_source:
                   inline_string: >
                     %RESPONSE_CODE% %REQ(X-CUSTOMER)% %FILTER_STATE(wasm.tidegate.decision:PLAIN)%
-                    %FILTER_STATE(wasm.tidegate.tier:PLAIN)%
+                    %FILTER_STATE(wasm.tidegate.tier:PLAIN)% %FILTER_STATE(wasm.tidegate.decision_id:PLAIN)%
 ";
 
 const ROUTER: &str = "          - name: envoy.filters.http.router

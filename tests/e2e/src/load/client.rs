@@ -27,6 +27,10 @@ pub struct Ask {
     pub numbers: Vec<(String, u64)>,
     /// A JSON body; with it a language model is asked.
     pub prompt: Option<String>,
+    /// Headers as they are.
+    pub headers: Vec<(String, String)>,
+    /// What is asked for; `/` when it is not said.
+    pub path: Option<String>,
 }
 
 /// What came back.
@@ -57,6 +61,8 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// What the upstream said the request cost: the headers `x-total-..`.
     pub totals: BTreeMap<String, u64>,
+    /// Every header that is text, by its name.
+    pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Bytes,
 }
@@ -80,6 +86,20 @@ impl Ask {
     pub fn costing(mut self, name: &str, estimate: u64, actual: u64) -> Self {
         self.numbers.push((format!("x-cost-{name}"), estimate));
         self.numbers.push((format!("x-actual-{name}"), actual));
+        self
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// For this path.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
         self
     }
 }
@@ -118,8 +138,11 @@ impl Client {
         let mut request = match &ask.prompt {
             Some(_) => Request::post(format!("http://{}/v1/chat/completions", self.target))
                 .header("content-type", "application/json"),
-            None => Request::get(format!("http://{}/", self.target)),
+            None => Request::get(format!("http://{}{}", self.target, ask.path.as_deref().unwrap_or("/"))),
         };
+        for (name, value) in &ask.headers {
+            request = request.header(name, value);
+        }
         for (name, value) in &ask.numbers {
             request = request.header(name, *value);
         }
@@ -146,6 +169,9 @@ impl Answer {
             let name = name.as_str().strip_prefix("x-total-")?;
             Some((name.to_owned(), value.to_str().ok()?.parse().ok()?))
         };
+        let plain = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        };
         Self {
             status,
             decision: text("x-tidegate-decision"),
@@ -154,8 +180,15 @@ impl Answer {
             ratelimit: text("ratelimit-policy").zip(text("ratelimit")),
             content_type: text("content-type"),
             totals: headers.iter().filter_map(total).collect(),
+            headers: headers.iter().filter_map(plain).collect(),
             body,
         }
+    }
+
+    /// A header as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
     }
 
     /// Whether the request reached the upstream.

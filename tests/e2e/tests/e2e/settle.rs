@@ -1,14 +1,20 @@
 //! Settling: what a request really cost reaches the database, to the token.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
 use tidegate_e2e::{
+    envoy::Extra,
     forecaster::Resource,
     load::{Ask, Random},
+    ports,
     rig::Rig,
     wait,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
 };
 
 use crate::world::{self, SOON};
@@ -61,5 +67,75 @@ async fn actual_costs_reach_the_database() -> Result<()> {
     })
     .await?;
     assert_eq!((first.offered, first.settled), (100, 100));
+    Ok(())
+}
+
+/// An upstream that tells what a request cost when it is through with it: in a trailer.
+async fn telling_late() -> Result<SocketAddr> {
+    let address = ports::free()?;
+    let listener = TcpListener::bind(address).await?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (reader, mut writer) = stream.into_split();
+                let mut lines = BufReader::new(reader).lines();
+                let mut actual = None;
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if let Some((name, value)) = line.split_once(": ")
+                        && name.eq_ignore_ascii_case("x-actual-tokens")
+                    {
+                        actual = Some(value.to_owned());
+                    }
+                    if line.is_empty() {
+                        let trailer =
+                            actual.take().map_or_else(String::new, |n| format!("x-total-tokens: {n}\r\n"));
+                        let answer = format!(
+                            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-total-tokens: 7\r\n\r\n\
+                             7\r\nserved\n\r\n0\r\n{trailer}\r\n"
+                        );
+                        if writer.write_all(answer.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test]
+async fn a_trailer_tells_the_actual_cost_and_the_header_where_there_is_none() -> Result<()> {
+    let _turn = world::turn().await?;
+    let resources = json!({ "tokens": {
+        "cost": { "header": "x-cost-tokens", "default": 60 },
+        "settle": { "response_trailer": "x-total-tokens", "response_header": "x-total-tokens" },
+        "safe_capacity_per_s": 0.001, "safe_burst": 100,
+    } });
+    let trailers = "    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http_protocol_options: { enable_trailers: true } }
+";
+    let extra = Extra {
+        routes: "              - match: { prefix: /late }\n                route: { cluster: late }\n".into(),
+        clusters: world::cluster("late", telling_late().await?) + trailers,
+        ..Extra::default()
+    };
+    let rig = Rig::start_with(&world::alone("trailers", &resources, &json!({}))?, &extra).await?;
+    let late = |cost, actual| Ask::of("acme").at("/late").costing("tokens", cost, actual);
+    // Of 100 tokens 30 are used, then 7, then 10: every estimate of 60 fits only if the one before was settled.
+    for (ask, status) in [
+        (late(60, 30), 200),
+        (Ask::of("acme").at("/late"), 200),
+        (Ask::of("acme").costing("tokens", 60, 10), 200),
+        (late(54, 1), 503),
+        (late(53, 1), 200),
+        (late(53, 0), 503),
+        (late(52, 0), 200),
+    ] {
+        let answer = rig.client.ask(&ask).await?;
+        assert_eq!(answer.status, status, "{ask:?}: {answer:?}");
+    }
     Ok(())
 }

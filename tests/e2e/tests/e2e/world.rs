@@ -1,6 +1,7 @@
 //! What the tests have in common: a small market, its traffic, and turns on the machine.
 
 use std::{
+    net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -96,6 +97,42 @@ pub(crate) fn plan(name: &str, plugin: Value, forecaster: ForecasterConfig) -> P
         forecaster: Some(forecaster),
         upstream_delay: Duration::ZERO,
     }
+}
+
+/// A plugin without a forecaster: `resources` are limited by their safe budgets, and more members are `extra`'s.
+pub(crate) fn alone(name: &str, resources: &Value, extra: &Value) -> Result<Plan> {
+    let mut plugin = json!({
+        "mode": "enforce",
+        "key": [{ "header": "x-customer" }],
+        "resources": resources,
+        "response_headers": true,
+    });
+    if let (Some(members), Some(extra)) = (plugin.as_object_mut(), extra.as_object()) {
+        members.extend(extra.clone());
+    }
+    Ok(Plan {
+        folder: format!("e2e/{name}"),
+        plugin,
+        forecaster: None,
+        forecaster_address: ports::free()?,
+        upstream_delay: Duration::ZERO,
+    })
+}
+
+/// A cluster of Envoy with one endpoint.
+pub(crate) fn cluster(name: &str, at: SocketAddr) -> String {
+    let (ip, port) = (at.ip(), at.port());
+    format!(
+        "  - name: {name}
+    type: STATIC
+    connect_timeout: 1s
+    load_assignment:
+      cluster_name: {name}
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: {ip}, port_value: {port} }} }} }}
+"
+    )
 }
 
 /// Sends the one request that makes Envoy's worker ask for a table, and waits for the table.

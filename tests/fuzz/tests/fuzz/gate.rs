@@ -8,7 +8,7 @@ use tidegate_conformance::Choices;
 use tidegate_core::{
     Timestamp,
     attributes::Attributes,
-    config::{Config, Mode},
+    config::{Config, Mode, Shell},
     gate::{Gate, Label, Verdict},
     outcome::Response,
     report::Report,
@@ -65,9 +65,16 @@ fn configs() -> Vec<Config> {
                 {"name": "a", "match": {"path_prefix": "/a", "methods": ["7"]}, "key": [{"path_segments": 1}],
                     "class": "critical", "costs": {"requests": {"header": "x-cost", "default": 2}}},
                 {"name": "b", "match": {"authorities": ["acme"]}, "mode": "enforce"}]}"#,
+        r#"{"key": [{"header": "x-customer"}], "warn_above": 0.5, "alternatives": true, "decision_ids": true,
+            "resources": {"requests": {"safe_capacity_per_s": 5, "safe_burst": 2,
+                "cost": {"header": "x-cost"}, "settle": {"response_trailer": "x-total-tokens"}}},
+            "debug": {"path": "/a/", "token": "0123456789abcdef"},
+            "rules": [{"name": "a", "match": {"headers": [{"name": "cookie"}]},
+                "on_refusal": {"tag": {"x-priority": "low"}, "reroute": {"cluster": "b"}}}]}"#,
         "",
     ];
-    texts.iter().map(|text| Config::parse(text.as_bytes()).unwrap()).collect()
+    let shell = Shell { is_proxy: true, reads_bodies: false };
+    texts.iter().map(|text| Config::parse_for(text.as_bytes(), shell).unwrap()).collect()
 }
 
 fn headers(choices: &mut Choices<'_>) -> Headers {
@@ -140,6 +147,10 @@ impl Pair {
         if let Some(response) = &verdict.response {
             check_response(response);
         }
+        let marked = matches!(verdict.label, Label::Tagged | Label::Downgraded | Label::Rerouted);
+        let sets = verdict.request_headers.iter().any(|(_, value)| value.is_some());
+        assert_eq!(sets, marked && bites, "{verdict:?}");
+        assert!(self.enforce.answer(request.as_slice(), now).is_none_or(|answer| answer.status == 401));
         (verdict, shadow)
     }
 

@@ -1,0 +1,149 @@
+//! Gateways in Kubernetes: resources that their control planes turn into Envoy's configuration.
+
+use anyhow::bail;
+
+use super::{Endpoint, Module, indented, quoted};
+
+/// What is written, and for whom.
+pub(super) struct Place<'a> {
+    pub(super) namespace: &'a str,
+    /// A label's value or a Gateway's name.
+    pub(super) gateway: &'a str,
+    pub(super) url: &'a str,
+    pub(super) module: &'a Module,
+    /// The plugin's configuration.
+    pub(super) json: &'a str,
+    pub(super) forecaster: &'a Endpoint,
+}
+
+impl Place<'_> {
+    /// A TrafficExtension (Istio 1.30 and later).
+    pub(super) fn istio(&self) -> String {
+        let Self { gateway, url, .. } = self;
+        let mut yaml = self.head("istio", "extensions.istio.io/v1alpha1", "TrafficExtension");
+        yaml += &format!("  selector:\n    matchLabels:\n      istio: {}\n", quoted(gateway));
+        // After authentication, whose claims may be the key.
+        yaml += "  phase: AUTHZ\n  wasm:\n";
+        yaml += &format!("    url: {}\n{}", quoted(url), self.sha256(4));
+        yaml += "    pluginName: tidegate\n    failStrategy: FAIL_RELOAD\n    pluginConfig:\n";
+        yaml += &indented(self.json, 6);
+        yaml + &self.cluster_filter("istio")
+    }
+
+    /// A WasmPlugin, for Istio before 1.30.
+    pub(super) fn istio_legacy(&self) -> String {
+        let Self { gateway, url, .. } = self;
+        let mut yaml = self.head("istio-legacy", "extensions.istio.io/v1alpha1", "WasmPlugin");
+        yaml += &format!("  selector:\n    matchLabels:\n      istio: {}\n", quoted(gateway));
+        yaml += &format!("  url: {}\n{}", quoted(url), self.sha256(2));
+        // FAIL_RELOAD came with Istio 1.27.
+        yaml += "  pluginName: tidegate\n  phase: AUTHZ\n  failStrategy: FAIL_OPEN\n  pluginConfig:\n";
+        yaml += &indented(self.json, 4);
+        yaml + &self.cluster_filter("istio")
+    }
+
+    /// A WasmPlugin of Higress.
+    pub(super) fn higress(&self) -> String {
+        let mut yaml = self.head("higress", "extensions.higress.io/v1alpha1", "WasmPlugin");
+        yaml += &format!("  url: {}\n{}", quoted(self.url), self.sha256(2));
+        yaml += "  pluginName: tidegate\n  phase: AUTHZ\n  priority: 100\n  failStrategy: FAIL_OPEN\n  defaultConfig:\n";
+        yaml += &indented(self.json, 4);
+        yaml + &self.cluster_filter("higress")
+    }
+
+    /// An EnvoyExtensionPolicy of Envoy Gateway, and the EnvoyPatchPolicy that it needs for the cluster.
+    pub(super) fn envoy_gateway(&self) -> anyhow::Result<String> {
+        let Self { namespace, gateway, url, .. } = self;
+        let target = format!(
+            "group: gateway.networking.k8s.io\n      kind: Gateway\n      name: {}\n",
+            quoted(gateway)
+        );
+        let (kind, member, place) = match url.split_once("://") {
+            Some(("oci", image)) => ("Image", "image", image),
+            Some(("http" | "https", _)) => ("HTTP", "http", *url),
+            _ => bail!("Envoy Gateway fetches plugins by https:// or from an oci:// image"),
+        };
+        let mut yaml = self.head("envoy-gateway", "gateway.envoyproxy.io/v1alpha1", "EnvoyExtensionPolicy");
+        yaml += &format!("  targetRefs:\n    - {target}");
+        yaml += "  wasm:\n    - name: tidegate\n      rootID: tidegate\n      failOpen: true\n";
+        yaml += &format!(
+            "      code:\n        type: {kind}\n        {member}:\n          url: {}\n",
+            quoted(place)
+        );
+        yaml += &self.sha256(8);
+        yaml += "      config:\n";
+        yaml += &indented(self.json, 8);
+        let target = target.replace("      ", "    ");
+        yaml += &format!(
+            "---
+# Adds the forecaster's cluster. Enable it in Envoy Gateway's own configuration: extensionApis.enableEnvoyPatchPolicy.
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyPatchPolicy
+metadata:
+  name: tidegate-forecaster
+  namespace: {}
+spec:
+  targetRef:
+    {target}  type: JSONPatch
+  jsonPatches:
+    - type: type.googleapis.com/envoy.config.cluster.v3.Cluster
+      name: tidegate
+      operation:
+        op: add
+        path: \"\"
+        value:
+",
+            quoted(namespace)
+        );
+        yaml += &self.forecaster.cluster(10);
+        Ok(yaml)
+    }
+
+    fn head(&self, target: &str, version: &str, kind: &str) -> String {
+        format!(
+            "# Made by `tidegate gen {target}`. It holds the forecaster's token if there is one: keep it as you keep secrets.
+apiVersion: {version}
+kind: {kind}
+metadata:
+  name: tidegate
+  namespace: {}
+spec:
+",
+            quoted(self.namespace)
+        )
+    }
+
+    fn sha256(&self, indent: usize) -> String {
+        self.module
+            .fetched_sha256()
+            .map_or_else(String::new, |sha256| format!("{:indent$}sha256: {}\n", "", quoted(sha256)))
+    }
+
+    /// Adds the forecaster's cluster to the gateways with this label.
+    fn cluster_filter(&self, label: &str) -> String {
+        format!(
+            "---
+# Adds the forecaster's cluster: plain HTTP/2, outside of the mesh's own TLS.
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: tidegate-forecaster
+  namespace: {}
+spec:
+  workloadSelector:
+    labels:
+      {label}: {}
+  configPatches:
+    - applyTo: CLUSTER
+      match:
+        context: GATEWAY
+      patch:
+        operation: ADD
+        value:
+{}",
+            quoted(self.namespace),
+            quoted(self.gateway),
+            self.forecaster.cluster(10)
+        )
+    }
+}
