@@ -3,6 +3,8 @@
 //!
 //! Whatever the module does with its memory, a call answers with a value of the world's types or fails, as a trap does.
 
+use std::collections::BTreeSet;
+
 use serde::{Serialize, de::DeserializeOwned};
 use wasmparser::{Parser, Payload};
 use wasmtime::{Caller, Engine, Extern, InstancePre, Linker, Memory, Module, Store, TypedFunc};
@@ -29,14 +31,14 @@ pub(crate) fn find(component: &[u8]) -> Option<&[u8]> {
     modules.find(|module| is_direct(module))
 }
 
+/// Whether all of them are there.
 fn is_direct(module: &[u8]) -> bool {
-    let mut payloads = Parser::new(0).parse_all(module);
-    payloads.any(|payload| match payload {
-        Ok(Payload::ExportSection(exports)) => {
-            exports.into_iter().any(|export| export.is_ok_and(|export| export.name == ROOM))
-        }
-        _ => false,
-    })
+    let sections = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+        Ok(Payload::ExportSection(exports)) => Some(exports),
+        _ => None,
+    });
+    let names: BTreeSet<&str> = sections.flatten().filter_map(|export| Some(export.ok()?.name)).collect();
+    std::iter::once(&ROOM).chain(DIRECT.into_iter().flatten()).all(|name| names.contains(name))
 }
 
 /// Compiles it. All that it is given are the books.

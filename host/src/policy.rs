@@ -95,6 +95,7 @@ interface!(1 upkeep Upkeep tidegate_admission_upkeep {
     drain call_drain(now: u64) -> ();
     advance call_advance(now: u64) -> ();
     set_report_interval call_set_report_interval(interval_ms: u32) -> ();
+    identify call_identify(boot: u64) -> ();
     report call_report(boot: u64) -> Option<UsageReport>;
     describe call_describe() -> Standing;
     tiers call_tiers() -> Vec<String>;

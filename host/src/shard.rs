@@ -38,6 +38,7 @@ pub(crate) struct State {
 
 impl Shard {
     pub(crate) fn new(index: u16, mut instance: Instance, boot: u64, now: Timestamp) -> Result<Self, Error> {
+        instance.identify(boot)?;
         let rules = Arc::new(Rules::of(&mut instance)?);
         let state = State {
             instance: Some(instance),

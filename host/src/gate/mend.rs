@@ -85,12 +85,13 @@ impl Gate {
     ) -> Result<(), Error> {
         let late: Vec<Vec<u8>> = state.names.iter().skip(known).map(|name| name.to_vec()).collect();
         instance.intern(&late)?;
+        state.boot = self.inner.boot();
+        instance.identify(state.boot)?;
         state.tiers = instance.tiers()?.into();
         state.rules = Arc::new(Rules::of(&mut instance)?);
         state.instance = Some(instance);
         state.is_failed = false;
         state.generation = state.generation.wrapping_add(1);
-        state.boot = self.inner.boot();
         self.inner.room.lose(shard.index);
         Ok(())
     }

@@ -89,6 +89,10 @@ impl Instance {
         self.call(Purpose::Upkeep, |policy, store| policy.upkeep().set_report_interval(store, interval_ms))
     }
 
+    pub(crate) fn identify(&mut self, boot: u64) -> Result<(), Error> {
+        self.call(Purpose::Upkeep, |policy, store| policy.upkeep().identify(store, boot))
+    }
+
     pub(super) fn report(&mut self, boot: u64) -> Result<Option<Report>, Error> {
         let report = self.call(Purpose::Upkeep, |policy, store| policy.upkeep().report(store, boot))?;
         Ok(report.map(|report| Report { boot, seq: report.seq, bytes: report.bytes }))

@@ -219,6 +219,7 @@ fn http_requests_and_frames_are_the_same_by_either_way() {
     let problems =
         pair.both(|policy, store| policy.http().configure(store, br#"{"mode": 3, "x": 1}"#, START_NS));
     assert!(problems.unwrap_err().len() >= 2);
+    pair.both(|policy, store| policy.upkeep().identify(store, 9));
     let (mut now, mut answered) = (START_NS, 0);
     for _ in 0..2_000 {
         now += pair.below(20_000_000);

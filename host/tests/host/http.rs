@@ -74,3 +74,19 @@ fn without_rules_everything_passes_and_that_is_told() {
     let verdict = admit(&gate, &[("x-customer", "acme")]);
     assert_eq!((verdict.label, verdict.anonymous), (Some(Label::FailOpen), true));
 }
+
+#[test]
+fn no_two_refusals_have_the_same_id() {
+    let gate = gate(4);
+    let mut seen = std::collections::BTreeSet::new();
+    for customer in ["acme", "globex", "initech", "hooli", "umbrella", "soylent", "stark", "wayne"] {
+        for _ in 0..20 {
+            let verdict = admit(&gate, &[("x-customer", customer), (":path", "/"), ("x-estimate", "60")]);
+            let Some(response) = verdict.response else { continue };
+            let (_, rest) = response.body.split_once("\"decision\":\"").expect("every problem has an id");
+            let (id, _) = rest.split_once('"').unwrap();
+            assert!(seen.insert(id.to_owned()), "{id} again");
+        }
+    }
+    assert!(seen.len() > 100, "{} refusals", seen.len());
+}

@@ -105,6 +105,7 @@ direct!(upkeep {
     "direct:upkeep#drain" drain = |(now,)| Policy::drain(now);
     "direct:upkeep#advance" advance = |(now,)| Policy::advance(now);
     "direct:upkeep#set_report_interval" set_report_interval = |(interval_ms,)| Policy::set_report_interval(interval_ms);
+    "direct:upkeep#identify" identify = |(boot,)| Policy::identify(boot);
     "direct:upkeep#report" report = |(boot,)| Policy::report(boot);
     "direct:upkeep#describe" describe = |()| Policy::describe();
     "direct:upkeep#tiers" tiers = |()| Policy::tiers();

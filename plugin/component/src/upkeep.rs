@@ -7,7 +7,8 @@ use crate::{
         Policy as Component,
         exports::tidegate::admission::upkeep::{Guest, Progress, Standing, UsageReport},
     },
-    crew, state,
+    crew,
+    state::{self, Policy},
 };
 
 impl Guest for Component {
@@ -57,6 +58,14 @@ impl Guest for Component {
 
     fn set_report_interval(interval_ms: u32) {
         state::with_allocator(|allocator| allocator.set_report_interval(interval_ms));
+    }
+
+    fn identify(boot: u64) {
+        state::with(|state| {
+            if let Policy::Gate(gate) = &mut state.policy {
+                gate.identify(boot);
+            }
+        });
     }
 
     fn report(boot: u64) -> Option<UsageReport> {
