@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::forecast::{LEVELS, NORMAL, Settings};
+use crate::forecast::{LEVELS, NORMAL, Settings, normal_quantile};
 
 /// Errors kept when the model is to be small, and otherwise.
 const FEW: usize = 48;
@@ -18,7 +18,9 @@ const ENOUGH: usize = 8;
 const STEP: f32 = 0.01;
 /// Levels stay this far from 0 and 1.
 const MARGIN: f32 = 0.002;
-const MEDIAN: usize = 2;
+/// Beyond the sample, its shape from here to its end goes on.
+const TAIL: f32 = 0.1;
+const MEDIAN: usize = LEVELS.len() / 2;
 
 /// Errors at one distance, in units of the scale.
 #[derive(Serialize, Deserialize)]
@@ -85,7 +87,19 @@ impl Errors {
         self.levels.map(|level| f64::from(self.quantile(level)))
     }
 
+    /// The quantile at a level; beyond the sample, as a normal distribution would go on from its outermost parts.
     fn quantile(&self, level: f32) -> f32 {
+        let outermost = 1.0 / (self.sorted.len() as f32 + 1.0);
+        let (inner, edge) = if level < 0.5 { (TAIL, outermost) } else { (1.0 - TAIL, 1.0 - outermost) };
+        if (level - 0.5).abs() <= (edge - 0.5).abs() || outermost >= TAIL {
+            return self.within(level);
+        }
+        let score = |level: f32| normal_quantile(f64::from(level)) as f32;
+        let (from, to) = (self.within(inner), self.within(edge));
+        to + (to - from) * (score(level) - score(edge)) / (score(edge) - score(inner))
+    }
+
+    fn within(&self, level: f32) -> f32 {
         let last = self.sorted.len().saturating_sub(1);
         let position = level * (self.sorted.len() as f32 + 1.0) - 1.0;
         let at = |index: usize| self.sorted.get(index.min(last)).copied().unwrap_or_default();

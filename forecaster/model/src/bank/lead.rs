@@ -116,8 +116,8 @@ impl Lead {
         let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
         if let Some(error) = issued.error(value) {
             let unit = f64::from(issued.unit);
-            let [_, _, median, ..] = issued.quantiles;
-            let gain = ((value - issued.mean()).abs() - (value - f64::from(median)).abs()) / unit;
+            let [_, _, median, _, _] = issued.forecast().bounds();
+            let gain = ((value - issued.mean()).abs() - (value - median).abs()) / unit;
             self.median_gain = MEDIAN_DISCOUNT * self.median_gain + gain.clamp(-LARGEST, LARGEST) as f32;
             let cut = error.clamp(-CUT, CUT) as f32;
             self.square += NEWS * (cut * cut - self.square);

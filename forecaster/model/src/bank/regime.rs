@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn readings_become_frequencies() {
         let mut regime = Regime { bounds: Bounds { low: 1.0, high: 2.0, spike: 50.0 }, ..Regime::default() };
-        let forecast = StepForecast { mean: 1.5, quantiles: [0.0, 0.5, 1.5, 2.5, 3.0] };
+        let forecast = StepForecast::of_bounds(1.5, [0.0, 0.5, 1.5, 2.5, 3.0]);
         // The quantiles say that 50 is out of the question; it comes every tenth time all the same.
         for step in 0..2000 {
             regime.settle(&forecast, if step % 10 == 0 { 60.0 } else { 1.5 });
