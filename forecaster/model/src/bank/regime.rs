@@ -102,6 +102,8 @@ impl Regime {
 
     pub(super) fn outlook(&self, ahead: &[StepForecast]) -> Outlook {
         let mix = |step: &StepForecast| {
+            // As outcomes were read.
+            let step = StepForecast::of_bounds(step.mean, step.bounds());
             let above_low = self.low.probability(step.score(self.bounds.low));
             let above_high = self.high.probability(step.score(self.bounds.high)).min(above_low);
             let spike = self.spike.probability(step.score(self.bounds.spike)).min(above_high);
