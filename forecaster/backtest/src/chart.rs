@@ -1,6 +1,6 @@
 //! A series and its fan of quantiles, in the terminal and as SVG.
 
-use tidegate_model::StepForecast;
+use tidegate_model::{BOUND_LEVELS, StepForecast};
 
 use crate::frame::{Frame, Series};
 
@@ -52,7 +52,7 @@ impl Chart<'_> {
     fn top(&self) -> f64 {
         let highest = (self.first()..self.end()).map(|step| {
             let column = self.column(step);
-            let [.., fan] = column.forecast.map_or([0.0; 5], |forecast| forecast.quantiles);
+            let [.., fan] = column.forecast.map_or([0.0; BOUND_LEVELS.len()], |forecast| forecast.bounds());
             if column.value.is_finite() { fan.max(column.value) } else { fan }
         });
         highest.fold(0.0, f64::max).max(1e-9)
@@ -93,7 +93,7 @@ impl Chart<'_> {
         let fan = |low: usize, high: usize| {
             let side = |at: usize| {
                 let steps = (self.from..).zip(self.ahead);
-                steps.map(move |(step, forecast)| (step, forecast.quantiles.get(at).copied().unwrap_or(0.0)))
+                steps.map(move |(step, forecast)| (step, forecast.bounds().get(at).copied().unwrap_or(0.0)))
             };
             let mut points: Vec<String> = side(low).map(|(step, value)| point(step, value)).collect();
             let mut back: Vec<String> = side(high).map(|(step, value)| point(step, value)).collect();
@@ -140,7 +140,7 @@ fn letter(column: &Column, low: f64, high: f64) -> char {
         return if column.forecast.is_some() { 'o' } else { '·' };
     }
     let Some(forecast) = column.forecast else { return ' ' };
-    let [lo_95, lo_80, median, hi_80, hi_95] = forecast.quantiles;
+    let [lo_95, lo_80, median, hi_80, hi_95] = forecast.bounds();
     if within(median) {
         '─'
     } else if overlaps(lo_80, hi_80) {
@@ -182,7 +182,7 @@ mod tests {
             freq: Freq::Time(60_000),
             stamps: Stamps::Civil,
         };
-        let step = StepForecast { mean: 3.0, quantiles: [0.5, 1.0, 3.0, 5.0, 6.0] };
+        let step = StepForecast::of_bounds(3.0, [0.5, 1.0, 3.0, 5.0, 6.0]);
         let chart = Chart { frame: &frame, series: &frame.series[0], from: 36, ahead: &[step; 6] };
         let text = chart.text(80, 10);
         for letter in ['·', 'o', '─', '▒', '░'] {

@@ -2,13 +2,13 @@
 //!
 //! MASE: Hyndman and Koehler, *Another look at measures of forecast accuracy* (International Journal of Forecasting
 //! 22, 2006), the mean absolute error over the in-sample mean absolute error of the seasonal naive method up to the
-//! window's cutoff; RMSSE likewise with squares. WQL: twice the pinball loss at [`LEVELS`] over the sum of values,
+//! window's cutoff; RMSSE likewise with squares. WQL: twice the pinball loss at [`BOUND_LEVELS`] over the sum of values,
 //! averaged over levels, pooled over all forecasts of a series. MSIS: Makridakis et al., *The M4 Competition* (2020),
 //! the interval score of the 95 % interval over the same scale. sMAPE as in M4, in percent. Probabilities of scenarios
 //! are scored by [`super::chance`].
 
 use serde::Serialize;
-use tidegate_model::LEVELS;
+use tidegate_model::BOUND_LEVELS;
 
 use crate::{
     chance::{Chance, Mean},
@@ -32,10 +32,16 @@ pub struct Score {
     pub wql: f64,
     /// Median over series.
     pub wql_median: f64,
-    /// Share of values in the 80 % interval, pooled.
+    /// Share of values in the 50 % interval, its bounds included, pooled.
+    pub coverage_50: f64,
+    /// Share of values in the 80 % interval.
     pub coverage_80: f64,
-    /// Share of values in the 95 % interval, pooled.
+    /// Share of values in the 90 % interval.
+    pub coverage_90: f64,
+    /// Share of values in the 95 % interval.
     pub coverage_95: f64,
+    /// Share of values in the 99 % interval.
+    pub coverage_99: f64,
     /// Mean over series.
     pub msis: f64,
     /// Mean over series, percent.
@@ -58,6 +64,9 @@ pub struct Score {
     pub windows: usize,
 }
 
+/// What the 50, 80, 90, 95 and 99 % intervals leave out on each side.
+const COVERED: [f64; 5] = [0.25, 0.1, 0.05, 0.025, 0.005];
+
 /// Sums over the forecasts of a series.
 #[derive(Default)]
 struct Sums {
@@ -67,8 +76,7 @@ struct Sums {
     smape: Mean,
     pinball: f64,
     values: f64,
-    in_80: Mean,
-    in_95: Mean,
+    inside: [Mean; COVERED.len()],
     chance: Chance,
 }
 
@@ -94,6 +102,9 @@ pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
         let (sum, count) = sums.iter().map(of).fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
         sum / count
     };
+    let covered =
+        |at: usize| pooled(&|sums| sums.inside.get(at).map_or((0.0, 0.0), |one| (one.sum, one.count)));
+    let [coverage_50, coverage_80, coverage_90, coverage_95, coverage_99] = [0, 1, 2, 3, 4].map(covered);
     let wql = |sums: &Sums| sums.pinball / sums.values;
     let mut chance = Chance::default();
     sums.iter().for_each(|sums| chance.merge(&sums.chance));
@@ -106,8 +117,11 @@ pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
         rmsse: over_series(&|sums| sums.rmsse.get()),
         wql: pooled(&|sums| (sums.pinball, sums.values)),
         wql_median: median(&wql),
-        coverage_80: pooled(&|sums| (sums.in_80.sum, sums.in_80.count)),
-        coverage_95: pooled(&|sums| (sums.in_95.sum, sums.in_95.count)),
+        coverage_50,
+        coverage_80,
+        coverage_90,
+        coverage_95,
+        coverage_99,
         msis: over_series(&|sums| sums.msis.get()),
         smape: over_series(&|sums| sums.smape.get()),
         spike_brier: chance.brier.get(),
@@ -130,7 +144,7 @@ fn of_series(series: &Series, windows: &[Forecasts], season: usize) -> Sums {
         let (absolute, square) = scales(known, season);
         let (mut errors, mut squares, mut intervals) = (Mean::default(), Mean::default(), Mean::default());
         for (step, &value) in forecasts.steps.iter().zip(after).filter(|(_, value)| value.is_finite()) {
-            let [lo_95, lo_80, _, hi_80, hi_95] = step.quantiles;
+            let [lo_95, .., hi_95] = step.bounds();
             errors.add((value - step.mean).abs());
             squares.add((value - step.mean).powi(2));
             intervals.add((hi_95 - lo_95) + 40.0 * ((lo_95 - value).max(0.0) + (value - hi_95).max(0.0)));
@@ -139,12 +153,16 @@ fn of_series(series: &Series, windows: &[Forecasts], season: usize) -> Sums {
             } else {
                 0.0
             });
-            sums.in_80.add(f64::from(u8::from((lo_80..=hi_80).contains(&value))));
-            sums.in_95.add(f64::from(u8::from((lo_95..=hi_95).contains(&value))));
+            for (mean, tail) in sums.inside.iter_mut().zip(COVERED) {
+                let interval = step.quantile(tail)..=step.quantile(1.0 - tail);
+                mean.add(f64::from(u8::from(interval.contains(&value))));
+            }
             sums.values += value.abs();
-            let losses =
-                LEVELS.iter().zip(step.quantiles).map(|(level, quantile)| pinball(*level, value, quantile));
-            sums.pinball += 2.0 * losses.sum::<f64>() / LEVELS.len() as f64;
+            let losses = BOUND_LEVELS
+                .iter()
+                .zip(step.bounds())
+                .map(|(level, quantile)| pinball(*level, value, quantile));
+            sums.pinball += 2.0 * losses.sum::<f64>() / BOUND_LEVELS.len() as f64;
         }
         sums.mase.add(errors.get() / absolute);
         sums.rmsse.add((squares.get() / square).sqrt());

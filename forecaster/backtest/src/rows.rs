@@ -146,7 +146,7 @@ pub fn read_rows(
         };
         let quantiles = ["lo-95", "lo-80", "median", "hi-80", "hi-95"].map(or_mean);
         let [lo_95, lo_80, median, hi_80, hi_95] = quantiles;
-        let quantiles: [f64; LEVELS.len()] = [lo_95?, lo_80?, median?, hi_80?, hi_95?];
+        let forecast = StepForecast::of_bounds(mean, [lo_95?, lo_80?, median?, hi_80?, hi_95?]);
         if !outcomes.iter().any(|outcome| outcome.model == model) {
             let series = frame.series.iter().map(|one| empty(plan, one)).collect();
             outcomes.push(Outcome { model: model.to_owned(), series, ..Outcome::default() });
@@ -158,7 +158,7 @@ pub fn read_rows(
             .and_then(|windows| windows.iter_mut().find(|one| one.window.cutoff == cutoff))
             .and_then(|window| window.steps.get_mut(step.checked_sub(cutoff + 1)?));
         *slot.ok_or_else(|| wrong(line, "cutoff", "is not the cutoff of a window that was asked for"))? =
-            StepForecast { mean, quantiles };
+            forecast;
     }
     Ok(outcomes)
 }

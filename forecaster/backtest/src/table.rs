@@ -4,14 +4,17 @@ use crate::{chart::escaped, metrics::Score};
 
 type Figure = (&'static str, fn(&Score) -> f64, usize);
 
-const FIGURES: [Figure; 13] = [
+const FIGURES: [Figure; 16] = [
     ("MASE", |score| score.mase, 3),
     ("median", |score| score.mase_median, 3),
     ("RMSSE", |score| score.rmsse, 3),
     ("WQL", |score| score.wql, 4),
     ("median", |score| score.wql_median, 4),
+    ("in 50 %", |score| 100.0 * score.coverage_50, 1),
     ("in 80 %", |score| 100.0 * score.coverage_80, 1),
+    ("in 90 %", |score| 100.0 * score.coverage_90, 1),
     ("in 95 %", |score| 100.0 * score.coverage_95, 1),
+    ("in 99 %", |score| 100.0 * score.coverage_99, 1),
     ("MSIS", |score| score.msis, 2),
     ("spikes", |score| score.spike_brier / score.spike_brier_base, 3),
     ("scenarios", |score| score.scenario_log_loss / score.scenario_log_loss_base, 3),

@@ -93,7 +93,7 @@ fn levels(resource: &ResourcePolicy, step_ms: u32) -> Option<f64> {
 }
 
 fn scaled(factor: f64) -> impl Fn(&StepForecast) -> [f64; LEVELS.len()] {
-    move |step| step.quantiles.map(|quantile| quantile * factor)
+    move |step| step.bounds().map(|quantile| quantile * factor)
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ impl Learner {
                 series.compare(sums.tier(series.tier()).map_or(0, Series::pending));
             }
         }
+        self.sums.iter_mut().for_each(|sums| sums.settle(step));
         self.for_all(|series| series.close(step));
         let settings = &self.settings;
         self.keys.retain(|key, resources| {
@@ -134,12 +135,18 @@ impl Learner {
         }
     }
 
-    /// Takes note of an event of the calendar that concerns one key, or everybody, by a number of its kind, from one
-    /// step to before another.
+    /// Takes note of an event of the calendar that concerns one key, and with it the sums that it is in, or everybody, by
+    /// a number of its kind, from one step to before another. To tell the same again changes nothing.
     pub fn announce(&mut self, key: Option<&str>, event: u64, from: u64, until: u64) {
         match key {
             Some(key) => {
-                self.key_mut(key).iter_mut().flatten().for_each(|series| series.announce(event, from, until));
+                let Some(own) = self.keys.get_mut(key) else { return };
+                for (series, sums) in own.iter_mut().zip(&mut self.sums) {
+                    if let Some(series) = series {
+                        series.announce(event, from, until);
+                        sums.announce(series.tier(), event, from, until);
+                    }
+                }
             }
             None => self.for_all(|series| series.announce(event, from, until)),
         }

@@ -143,7 +143,7 @@ impl Series {
 
     fn remember(&mut self, step: u64, demand: u64) {
         let Some(forecast) = self.at(step) else { return };
-        let [_, lo_80, _, hi_80, _] = forecast.quantiles;
+        let [_, lo_80, _, hi_80, _] = forecast.bounds();
         let wrong_by = (forecast.mean - demand as f64).abs();
         let past = Past {
             step,
@@ -228,9 +228,7 @@ impl Series {
         for (forecast, like_step) in self.forecast.iter_mut().zip(&like.forecast) {
             let leaned = own * forecast.mean + (1.0 - own) * self.level * like_step.mean / self.tier_level;
             if forecast.mean > 0.0 {
-                let factor = leaned / forecast.mean;
-                forecast.quantiles = forecast.quantiles.map(|quantile| quantile * factor);
-                forecast.mean = leaned;
+                *forecast = forecast.moved_to(leaned);
             }
         }
     }
@@ -255,6 +253,11 @@ impl Series {
 
     pub(crate) fn announce(&mut self, event: u64, from: u64, until: u64) {
         self.model.announce(event, from, until);
+    }
+
+    /// Whether the forecast of a step, by its place, is that of a peak that has come back before.
+    pub(crate) fn expects_peak(&self, step: usize) -> bool {
+        self.model.expects_peak(self.from.saturating_add(step as u64))
     }
 
     /// Silent for so long that nothing but silence is forecast any more.

@@ -16,17 +16,9 @@ const PENALTIES: [f64; 4] = [0.003, 0.03, 0.3, 3.0];
 /// Places at which the end of the history is forecast to choose the penalty.
 const TRIED: usize = 8;
 
-/// Autoregression on values as they are.
+/// Autoregression on values as they are, or on their logarithms.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Autoregression(Lags);
-
-/// Autoregression on logarithms.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct LogAutoregression(Lags);
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Lags {
-    logarithmic: bool,
+pub(crate) struct Regression<const LOGARITHMIC: bool> {
     seasons: Vec<usize>,
     horizon: usize,
     /// Lags looked at, ascending, and the coefficient of each; none before the first fit.
@@ -36,10 +28,55 @@ struct Lags {
     offset: f64,
 }
 
-impl Lags {
-    fn new(settings: &Settings, logarithmic: bool) -> Self {
+/// Autoregression on values as they are.
+pub(crate) type Autoregression = Regression<false>;
+/// Autoregression on logarithms.
+pub(crate) type LogAutoregression = Regression<true>;
+
+impl<const LOGARITHMIC: bool> Regression<LOGARITHMIC> {
+    fn scaled(&self, value: f64) -> f64 {
+        if LOGARITHMIC { (value + self.offset).max(self.offset / 2.0).ln() } else { value }
+    }
+
+    fn unscaled(&self, value: f64) -> f64 {
+        if LOGARITHMIC { value.min(40.0).exp() - self.offset } else { value }
+    }
+
+    /// Lags for a history of so many values: no lag takes more than half of it.
+    fn choose(&self, count: usize) -> Vec<usize> {
+        let mut lags: Vec<usize> = (1..=SHORT).collect();
+        for &season in &self.seasons {
+            lags.extend([season - 1, season, season + 1, 2 * season]);
+        }
+        lags.retain(|&lag| lag > 0 && lag * 2 <= count);
+        lags.sort_unstable();
+        lags.dedup();
+        lags
+    }
+
+    /// Mean absolute error of forecasts from several places after `from`.
+    fn loss(&self, centred: &[f64], lags: &[usize], coefficients: &[f64], from: usize) -> f64 {
+        let room = centred.len().saturating_sub(from);
+        let reach = self.horizon.min(room / 2).max(1);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for start in (from..centred.len().saturating_sub(reach)).step_by((room / TRIED).max(1)) {
+            let mut known: Vec<f64> = centred.get(..start).unwrap_or_default().to_vec();
+            for index in start..start + reach {
+                let terms = lags.iter().zip(coefficients);
+                let back = |lag: usize| known.get(index.wrapping_sub(lag)).copied().unwrap_or(0.0);
+                let next = terms.map(|(&lag, coefficient)| coefficient * back(lag)).sum();
+                known.push(next);
+                sum += (next - centred.get(index).copied().unwrap_or(0.0)).abs();
+                count += 1.0;
+            }
+        }
+        if f64::is_finite(sum) { sum / f64::max(count, 1.0) } else { f64::INFINITY }
+    }
+}
+
+impl<const LOGARITHMIC: bool> Member for Regression<LOGARITHMIC> {
+    fn new(settings: &Settings) -> Self {
         Self {
-            logarithmic,
             seasons: settings.seasons.iter().copied().filter(|&season| season > 1).collect(),
             horizon: settings.horizon.max(1),
             lags: Vec::new(),
@@ -49,13 +86,11 @@ impl Lags {
         }
     }
 
-    fn scaled(&self, value: f64) -> f64 {
-        if self.logarithmic { (value + self.offset).max(self.offset / 2.0).ln() } else { value }
+    fn is_ready(&self) -> bool {
+        !self.coefficients.is_empty()
     }
 
-    fn unscaled(&self, value: f64) -> f64 {
-        if self.logarithmic { value.min(40.0).exp() - self.offset } else { value }
-    }
+    fn observe(&mut self, _past: &History) {}
 
     fn path(&self, past: &History, ahead: &mut [f64]) {
         if self.coefficients.is_empty() {
@@ -78,18 +113,6 @@ impl Lags {
             }
         }
         ahead.iter_mut().for_each(|value| *value = self.unscaled(*value));
-    }
-
-    /// Lags for a history of so many values: no lag takes more than half of it.
-    fn choose(&self, count: usize) -> Vec<usize> {
-        let mut lags: Vec<usize> = (1..=SHORT).collect();
-        for &season in &self.seasons {
-            lags.extend([season - 1, season, season + 1, 2 * season]);
-        }
-        lags.retain(|&lag| lag > 0 && lag * 2 <= count);
-        lags.sort_unstable();
-        lags.dedup();
-        lags
     }
 
     fn refit(&mut self, past: &History) {
@@ -119,25 +142,6 @@ impl Lags {
             (self.lags, self.coefficients, self.mean) = (lags, coefficients, mean);
         }
     }
-
-    /// Mean absolute error of forecasts from several places after `from`.
-    fn loss(&self, centred: &[f64], lags: &[usize], coefficients: &[f64], from: usize) -> f64 {
-        let room = centred.len().saturating_sub(from);
-        let reach = self.horizon.min(room / 2).max(1);
-        let (mut sum, mut count) = (0.0, 0.0);
-        for start in (from..centred.len().saturating_sub(reach)).step_by((room / TRIED).max(1)) {
-            let mut known: Vec<f64> = centred.get(..start).unwrap_or_default().to_vec();
-            for index in start..start + reach {
-                let terms = lags.iter().zip(coefficients);
-                let back = |lag: usize| known.get(index.wrapping_sub(lag)).copied().unwrap_or(0.0);
-                let next = terms.map(|(&lag, coefficient)| coefficient * back(lag)).sum();
-                known.push(next);
-                sum += (next - centred.get(index).copied().unwrap_or(0.0)).abs();
-                count += 1.0;
-            }
-        }
-        if f64::is_finite(sum) { sum / f64::max(count, 1.0) } else { f64::INFINITY }
-    }
 }
 
 fn normal(centred: &[f64], lags: &[usize], longest: usize, until: usize) -> Normal {
@@ -150,44 +154,4 @@ fn normal(centred: &[f64], lags: &[usize], longest: usize, until: usize) -> Norm
         normal.add(&row, centred.get(index).copied().unwrap_or(0.0), 1.0);
     }
     normal
-}
-
-impl Member for Autoregression {
-    fn new(settings: &Settings) -> Self {
-        Self(Lags::new(settings, false))
-    }
-
-    fn is_ready(&self) -> bool {
-        !self.0.coefficients.is_empty()
-    }
-
-    fn observe(&mut self, _past: &History) {}
-
-    fn path(&self, past: &History, ahead: &mut [f64]) {
-        self.0.path(past, ahead);
-    }
-
-    fn refit(&mut self, past: &History) {
-        self.0.refit(past);
-    }
-}
-
-impl Member for LogAutoregression {
-    fn new(settings: &Settings) -> Self {
-        Self(Lags::new(settings, true))
-    }
-
-    fn is_ready(&self) -> bool {
-        !self.0.coefficients.is_empty()
-    }
-
-    fn observe(&mut self, _past: &History) {}
-
-    fn path(&self, past: &History, ahead: &mut [f64]) {
-        self.0.path(past, ahead);
-    }
-
-    fn refit(&mut self, past: &History) {
-        self.0.refit(past);
-    }
 }

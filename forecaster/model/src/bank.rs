@@ -189,16 +189,29 @@ impl Bank {
         }
     }
 
-    /// By how much more than methods say is expected of the step so many ahead.
-    fn uplift(&self, ahead: usize) -> f64 {
+    /// What is expected of the step so many ahead, and by how much more that is than methods say.
+    fn lifted(&self, points: &Points, ahead: usize) -> (f64, f64) {
         let now = self.state.history.last_step();
-        self.state.uplift.factor(now, now.saturating_add(ahead as u64))
+        let usual = |step: u64| {
+            let ahead = (step.saturating_sub(now) as usize).max(1);
+            self.combined(points.at(ahead - 1), &Place::of(ahead, &self.state.leads))
+        };
+        let step = now.saturating_add(ahead as u64);
+        let (own, most) = (usual(step), self.state.largest * CEILING);
+        let lifted = self.state.uplift.lift(now, step, usual).min(most);
+        (lifted, if own > 0.0 { lifted / own } else { 1.0 })
     }
 
-    fn step_forecast(&self, points: &[f64], ahead: usize, offsets: &[[f64; LEVELS.len()]]) -> StepForecast {
+    /// The forecast of the step so many ahead, and by how much more its mean is than usual.
+    fn step_forecast(
+        &self,
+        points: &Points,
+        ahead: usize,
+        offsets: &[[f64; LEVELS.len()]],
+    ) -> (StepForecast, f64) {
         let place = Place::of(ahead, &self.state.leads);
         let most = self.state.largest * CEILING;
-        let mean = (self.combined(points, &place) * self.uplift(ahead)).min(most);
+        let (mean, uplift) = self.lifted(points, ahead);
         let unit = self.state.scale.of(mean, ahead);
         let of = |lead: usize| offsets.get(lead).copied().unwrap_or(NORMAL);
         let (near, far) = (of(place.from), of(place.to));
@@ -209,14 +222,14 @@ impl Bank {
             least = least.max(mean + offset * unit).min(most);
             *quantile = least;
         }
-        StepForecast { mean, quantiles }
+        (StepForecast { mean, quantiles }, uplift)
     }
 
     /// The point that has been nearer lately at this distance: the combination, or the median of what its errors make
     /// of it, which differ where errors are skewed. A single method's point is left as it is.
     fn reported(&self, forecast: StepForecast, ahead: usize) -> StepForecast {
         let lead = self.state.leads.get(Place::of(ahead, &self.state.leads).to);
-        let [_, _, median, ..] = forecast.quantiles;
+        let [_, _, median, _, _] = forecast.bounds();
         let is_better = self.members.len() > 1 && lead.is_some_and(Lead::median_is_nearer);
         StepForecast { mean: if is_better { median } else { forecast.mean }, ..forecast }
     }
@@ -231,10 +244,9 @@ impl Bank {
         for index in 0..self.state.leads.len() {
             let Some(lead) = self.state.leads.get(index).filter(|lead| due(lead)) else { continue };
             let ahead = lead.ahead();
-            let points = points.at(ahead - 1);
-            let forecast = self.step_forecast(points, ahead, &offsets);
+            let (forecast, uplift) = self.step_forecast(&points, ahead, &offsets);
             let unit = self.state.scale.of(forecast.mean, ahead);
-            let issued = Issued::new(step + ahead as u64, points, &forecast, unit, self.uplift(ahead));
+            let issued = Issued::new(step + ahead as u64, points.at(ahead - 1), &forecast, unit, uplift);
             if let Some(lead) = self.state.leads.get_mut(index) {
                 lead.push(issued);
             }
@@ -306,13 +318,16 @@ impl Model for Bank {
         let passed = passed - passed.saturating_sub(FURTHEST) / longest * longest;
         let passed = passed as usize;
         let (points, offsets) = (self.points(passed + horizon), self.offsets());
-        let step =
-            |ahead: usize| self.reported(self.step_forecast(points.at(ahead - 1), ahead, &offsets), ahead);
+        let step = |ahead: usize| self.reported(self.step_forecast(&points, ahead, &offsets).0, ahead);
         (passed + 1..=passed + horizon).map(step).collect()
     }
 
     fn announce(&mut self, event: u64, from: u64, until: u64) {
         self.state.uplift.announce(event, from, until);
+    }
+
+    fn expects_peak(&self, step: u64) -> bool {
+        self.state.uplift.expects_peak(step)
     }
 
     fn outlook(&self, ahead: &[StepForecast]) -> Outlook {

@@ -4,11 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::outlook::Outlook;
 
-/// The quantile levels of every forecast, ascending; 0.1 and 0.9 bound the 80 % interval, 0.025 and 0.975 the 95 % one.
-pub const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
+/// The quantile levels of every forecast, ascending: the median and the bounds of the 50, 80, 95 and 99 % intervals.
+pub const LEVELS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975, 0.995];
+
+/// The levels of [`StepForecast::bounds`]: the 95 % interval, the 80 % interval and the median.
+pub const BOUND_LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 
 /// Quantiles of the standard normal distribution at [`LEVELS`].
-pub(crate) const NORMAL: [f64; LEVELS.len()] = [-1.959_964, -1.281_552, 0.0, 1.281_552, 1.959_964];
+pub(crate) const NORMAL: [f64; LEVELS.len()] =
+    [-2.575_829, -1.959_964, -1.281_552, -0.674_490, 0.0, 0.674_490, 1.281_552, 1.959_964, 2.575_829];
+
+/// How far the 50 % bound of a normal distribution lies from the median, in 80 % bounds, and the 99 % bound from the 95 %
+/// bound, in what that is from the 80 % bound.
+const WITHIN: f64 = 0.674_490 / 1.281_552;
+const BEYOND: f64 = (2.575_829 - 1.959_964) / (1.959_964 - 1.281_552);
+/// Levels that are nearer are the same.
+const SAME: f64 = 1e-9;
 
 /// The forecast of one step, in the unit of the observed values. Finite and never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,10 +31,46 @@ pub struct StepForecast {
 }
 
 impl StepForecast {
-    /// The value at any level: between [`LEVELS`] linear in the quantile of the normal distribution, and so beyond
-    /// them, so that 50 or 99 % intervals may be asked for.
+    /// The same around another mean, at least 0: quantiles move in proportion.
+    #[must_use]
+    pub fn moved_to(&self, mean: f64) -> Self {
+        let mean = mean.max(0.0);
+        let factor = if self.mean > 0.0 { mean / self.mean } else { 1.0 };
+        Self { mean, quantiles: self.quantiles.map(|quantile| quantile * factor) }
+    }
+
+    /// One of which only the 95 and 80 % intervals and the median are known, ascending; the other levels lie between
+    /// and beyond them as those of a normal distribution would.
+    #[must_use]
+    pub const fn of_bounds(mean: f64, bounds: [f64; BOUND_LEVELS.len()]) -> Self {
+        let [lo_95, lo_80, median, hi_80, hi_95] = bounds;
+        let [lo_99, _, lo_50, hi_50, _, hi_99] = [
+            lo_95 + (lo_95 - lo_80) * BEYOND,
+            lo_80,
+            median + (lo_80 - median) * WITHIN,
+            median + (hi_80 - median) * WITHIN,
+            hi_80,
+            hi_95 + (hi_95 - hi_80) * BEYOND,
+        ];
+        let quantiles = [lo_99.max(0.0), lo_95, lo_80, lo_50, median, hi_50, hi_80, hi_95, hi_99];
+        Self { mean, quantiles }
+    }
+
+    /// The bounds of the 95 and 80 % intervals around the median, ascending: the values at [`BOUND_LEVELS`].
+    #[must_use]
+    pub const fn bounds(&self) -> [f64; BOUND_LEVELS.len()] {
+        let [_, lo_95, lo_80, _, median, _, hi_80, hi_95, _] = self.quantiles;
+        [lo_95, lo_80, median, hi_80, hi_95]
+    }
+
+    /// The value at any level: that of the model at [`LEVELS`], between them linear in the quantile of the normal
+    /// distribution, and so beyond them, so that any interval may be asked for.
     #[must_use]
     pub fn quantile(&self, level: f64) -> f64 {
+        let known = LEVELS.iter().zip(self.quantiles).find(|(known, _)| (*known - level).abs() < SAME);
+        if let Some((_, quantile)) = known {
+            return quantile;
+        }
         let at = normal_quantile(level);
         let knots = NORMAL.iter().zip(self.quantiles);
         let pairs = knots.clone().zip(knots.skip(1));
@@ -91,6 +138,9 @@ pub trait Model: Send + Sync {
     /// like during events of a kind is learned, and expected of the next.
     fn announce(&mut self, event: u64, from: u64, until: u64);
 
+    /// Whether a peak that has come back before is expected in a step.
+    fn expects_peak(&self, step: u64) -> bool;
+
     /// What a forecast of this model means in words, and how likely each is.
     fn outlook(&self, ahead: &[StepForecast]) -> Outlook;
 
@@ -121,7 +171,7 @@ pub fn refit_is_due(observed_steps: u64) -> bool {
 }
 
 /// The standard normal quantile function, to 1e-9 relative: Acklam's rational approximation.
-fn normal_quantile(level: f64) -> f64 {
+pub(crate) fn normal_quantile(level: f64) -> f64 {
     const A: [f64; 6] = [
         -39.696_830_286_653_8,
         220.946_098_424_521,
@@ -170,12 +220,15 @@ mod tests {
 
     #[test]
     fn known_levels_come_back_and_others_lie_between() {
-        let step = StepForecast { mean: 5.0, quantiles: [1.0, 2.0, 5.0, 9.0, 12.0] };
+        let step = StepForecast::of_bounds(5.0, [1.0, 2.0, 5.0, 9.0, 12.0]);
+        assert!(step.quantiles.is_sorted() && step.bounds() == [1.0, 2.0, 5.0, 9.0, 12.0]);
         for (level, quantile) in LEVELS.into_iter().zip(step.quantiles) {
-            assert!((step.quantile(level) - quantile).abs() < 1e-5, "{level}");
+            assert_eq!(step.quantile(level), quantile, "{level}");
+            assert_eq!(step.quantile(1.0 - (1.0 - level)), quantile, "{level}");
         }
         assert!((6.9..7.2).contains(&step.quantile(0.75)), "{}", step.quantile(0.75));
-        assert!(step.quantile(0.995) > 14.0 && step.quantile(1e-12) == 0.0);
+        assert!((10.0..10.7).contains(&step.quantile(0.95)), "{}", step.quantile(0.95));
+        assert!(step.quantile(0.999) > step.quantile(0.995) && step.quantile(1e-12) == 0.0);
     }
 
     #[test]

@@ -76,7 +76,7 @@ mod transformer;
 mod tsb;
 mod window;
 
-pub use forecast::{LEVELS, Model, Settings, StepForecast, refit_is_due};
+pub use forecast::{BOUND_LEVELS, LEVELS, Model, Settings, StepForecast, refit_is_due};
 pub use history::History;
 pub use member::Member;
 pub use outlook::{Bounds, Outlook, Scenario, ScenarioMix};

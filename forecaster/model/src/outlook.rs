@@ -147,12 +147,12 @@ mod tests {
 
     #[test]
     fn the_probability_above_a_quantile_is_what_its_level_leaves() {
-        let step = StepForecast { mean: 5.0, quantiles: [1.0, 2.0, 5.0, 9.0, 12.0] };
+        let step = StepForecast::of_bounds(5.0, [1.0, 2.0, 5.0, 9.0, 12.0]);
         for (level, quantile) in crate::LEVELS.into_iter().zip(step.quantiles) {
             assert!((step.probability_above(quantile) - (1.0 - level)).abs() < 1e-6, "{level}");
         }
         assert!(step.probability_above(30.0) < 0.001 && step.probability_above(0.0) > 0.98);
-        let certain = StepForecast { mean: 5.0, quantiles: [5.0; 5] };
+        let certain = StepForecast { mean: 5.0, quantiles: [5.0; crate::LEVELS.len()] };
         assert!(certain.probability_above(4.9) > 0.99 && certain.probability_above(5.1) < 0.01);
     }
 }

@@ -50,26 +50,19 @@ pub fn reconcile(keys: &mut [StepForecast], groups: &mut [Group]) {
     };
     for ((key, in_groups), variance) in keys.iter_mut().zip(&of_key).zip(&variances) {
         let change: f64 = in_groups.iter().map(|group| of(&pull, group)).sum();
-        move_to(key, key.mean + variance * change);
+        *key = key.moved_to(key.mean + variance * change);
     }
     // Exactly what the keys add up to, where one could not become negative too.
     for group in groups {
         let sum = group.members.iter().filter_map(|key| keys.get(*key)).map(|key| key.mean).sum();
-        move_to(&mut group.forecast, sum);
+        group.forecast = group.forecast.moved_to(sum);
     }
 }
 
 /// Of the error, as the 80 % interval has it; at least that of a count.
 fn variance(forecast: &StepForecast) -> f64 {
-    let [_, low, _, high, _] = forecast.quantiles;
+    let [_, low, _, high, _] = forecast.bounds();
     ((high - low) / 2.563).powi(2).max(forecast.mean).max(1e-6)
-}
-
-fn move_to(forecast: &mut StepForecast, mean: f64) {
-    let mean = mean.max(0.0);
-    let factor = if forecast.mean > 0.0 { mean / forecast.mean } else { 1.0 };
-    forecast.quantiles = forecast.quantiles.map(|quantile| quantile * factor);
-    forecast.mean = mean;
 }
 
 #[cfg(test)]
@@ -78,7 +71,7 @@ mod tests {
 
     fn step(mean: f64, deviation: f64) -> StepForecast {
         let quantiles = [-1.96, -1.2815, 0.0, 1.2815, 1.96];
-        StepForecast { mean, quantiles: quantiles.map(|normal: f64| (mean + normal * deviation).max(0.0)) }
+        StepForecast::of_bounds(mean, quantiles.map(|normal: f64| (mean + normal * deviation).max(0.0)))
     }
 
     #[test]
@@ -94,7 +87,7 @@ mod tests {
         let moved = [keys[0].mean - 100.0, keys[1].mean - 100.0];
         assert!(moved[0] > 1.0 && (moved[1] / moved[0] - 4.0).abs() < 0.2, "{moved:?}");
         assert!((groups[0].forecast.mean - 230.0).abs() < 10.0, "{:?}", groups[0]);
-        assert!(keys[1].quantiles.is_sorted() && keys[1].quantiles[2] > 100.0);
+        assert!(keys[1].quantiles.is_sorted() && keys[1].bounds()[2] > 100.0);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use crate::forecast::{LEVELS, StepForecast};
 
-const MEDIAN: usize = 2;
+const MEDIAN: usize = LEVELS.len() / 2;
 
 /// The sums of each `steps` forecasts in a row, the last ones of fewer if they do not divide; `correlation` is that of
 /// the errors of two neighbouring steps, between 0 and 1 ([`Model::correlation`](crate::Model::correlation)).
@@ -39,7 +39,7 @@ fn sum(steps: &[StepForecast], correlation: f64) -> StepForecast {
 mod tests {
     use super::*;
 
-    const STEP: StepForecast = StepForecast { mean: 10.0, quantiles: [4.0, 6.0, 9.0, 15.0, 20.0] };
+    const STEP: StepForecast = StepForecast::of_bounds(10.0, [4.0, 6.0, 9.0, 15.0, 20.0]);
 
     #[test]
     fn means_add_up_and_intervals_grow_between_the_root_and_the_number() {
@@ -49,7 +49,7 @@ mod tests {
             assert_eq!(sums(correlation)[2], STEP);
             assert!(sums(correlation)[0].quantiles.is_sorted());
         }
-        let upper = |correlation: f64| sums(correlation)[0].quantiles[4];
+        let upper = |correlation: f64| sums(correlation)[0].bounds()[4];
         assert!((upper(1.0) - 80.0).abs() < 1e-9 && (upper(0.0) - (36.0 + 22.0)).abs() < 1e-9);
         assert!(upper(0.0) < upper(0.5) && upper(0.5) < upper(1.0));
     }

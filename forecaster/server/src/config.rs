@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: every problem is reported at once, each with its line, its key and what
 //! to do about it. Unknown keys are problems too.
 
+mod events;
 mod forecast;
 mod resources;
 mod section;
@@ -24,6 +25,7 @@ use tidegate_core::{
 };
 use tidegate_learn::{Learning, NamedCustomer, Policy};
 
+pub(crate) use events::Event;
 pub(crate) use forecast::ForecastConfig;
 use section::{Problems, Rule, Section};
 
@@ -165,7 +167,7 @@ fn read(root: &Section<'_>, folder: &Path, environment: Environment<'_>) -> Opti
     let max_keys = root.number("max_keys", &KEYS).unwrap_or(100_000.0) as usize;
     let orders = [("pool-first", DrawOrder::PoolFirst), ("shadow-first", DrawOrder::ShadowFirst)];
     let draw_order = root.choice("draw_order", &orders).unwrap_or_default();
-    let forecast = forecast::read(root, report_interval_ms);
+    let mut forecast = forecast::read(root, report_interval_ms);
     if let Some(forecast) = &forecast {
         check_retention(root, retention_days, forecast);
     }
@@ -173,6 +175,9 @@ fn read(root: &Section<'_>, folder: &Path, environment: Environment<'_>) -> Opti
     let tiers = tiers::read(root, &resources);
     let default_tier = tiers::default_tier(root, &tiers);
     let customers = tiers::customers(root, &tiers, &resources);
+    if let Some(forecast) = &mut forecast {
+        forecast.events = events::read(&root.section("forecast"), &tiers, &customers);
+    }
     root.finish();
     Some(Config {
         listen: listen?,

@@ -16,7 +16,13 @@ use tidegate_core::report::Usage;
 use tidegate_learn::{Fit, Used};
 use tidegate_store::SeriesUsage;
 
-use crate::{app::App, clock, config::Config, metrics::gauge, planning::Planner};
+use crate::{
+    app::App,
+    clock,
+    config::{Config, Event},
+    metrics::gauge,
+    planning::Planner,
+};
 
 /// Reports of a window arrive this much after its end at the latest, or are late.
 const LONGEST_GRACE_MS: u64 = 2000;
@@ -142,6 +148,11 @@ impl Steps {
         let app = Arc::clone(&self.app);
         let unlearned = tokio::task::spawn_blocking(move || {
             let mut learner = app.learner.blocking_write();
+            let (forecast, ahead) = (&app.config.forecast, u64::from(app.config.forecast.horizon_steps));
+            let announce = |event: &Event| {
+                event.announce(&mut learner, u64::from(forecast.step_ms), step, step + 1 + ahead);
+            };
+            forecast.events.iter().for_each(announce);
             let unlearned = learner.observe(&app.config.customers, step, used(&app.config, &usage));
             if predict {
                 learner.predict(step + 1, 1);

@@ -67,5 +67,5 @@ fn keys_silent_for_long_are_forgotten_but_customers_are_not() {
 
 #[test]
 fn the_levels_of_models_and_of_the_planner_are_the_same() {
-    assert_eq!(tidegate_model::LEVELS, tidegate_core::plan::LEVELS);
+    assert_eq!(tidegate_model::BOUND_LEVELS, tidegate_core::plan::LEVELS);
 }

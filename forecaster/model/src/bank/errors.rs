@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::forecast::{LEVELS, NORMAL, Settings};
+use crate::forecast::{BOUND_LEVELS, LEVELS, NORMAL, Settings, normal_quantile};
 
 /// Errors kept when the model is to be small, and otherwise.
 const FEW: usize = 48;
@@ -18,7 +18,13 @@ const ENOUGH: usize = 8;
 const STEP: f32 = 0.01;
 /// Levels stay this far from 0 and 1.
 const MARGIN: f32 = 0.002;
-const MEDIAN: usize = 2;
+/// Beyond the sample, its shape from here to its end goes on.
+const TAIL: f32 = 0.1;
+/// What the 99 % interval leaves out, of what the 95 % interval does; how far the 50 % bounds are from the median, of how
+/// far the 80 % bounds are.
+const OUTER: f32 = 0.2;
+const INNER: f32 = 0.625;
+const MEDIAN: usize = BOUND_LEVELS.len() / 2;
 
 /// Errors at one distance, in units of the scale.
 #[derive(Serialize, Deserialize)]
@@ -26,7 +32,8 @@ pub(super) struct Errors {
     newest: Vec<f32>,
     oldest: usize,
     capacity: usize,
-    levels: [f32; LEVELS.len()],
+    /// Where the sample is read for the bounds; other levels keep their places between them.
+    levels: [f32; BOUND_LEVELS.len()],
     #[serde(skip)]
     sorted: Vec<f32>,
 }
@@ -37,7 +44,7 @@ impl Errors {
             newest: Vec::new(),
             oldest: 0,
             capacity: if settings.is_light() { FEW } else { MANY },
-            levels: LEVELS.map(|level| level as f32),
+            levels: BOUND_LEVELS.map(|level| level as f32),
             sorted: Vec::new(),
         }
     }
@@ -47,12 +54,12 @@ impl Errors {
         self.sorted.sort_unstable_by(f32::total_cmp);
     }
 
-    /// Learns an error, and whether the value lay below the quantiles that had been forecast.
-    pub(super) fn learn(&mut self, error: f32, quantiles: &[f32; LEVELS.len()], value: f32) {
+    /// Learns an error, and whether the value lay below the bounds that had been forecast.
+    pub(super) fn learn(&mut self, error: f32, bounds: &[f32; BOUND_LEVELS.len()], value: f32) {
         if self.newest.len() >= ENOUGH {
-            let outer = self.levels.iter_mut().zip(LEVELS).zip(quantiles);
-            for ((level, wanted), &quantile) in outer {
-                let below = if value <= quantile { 1.0 } else { 0.0 };
+            let outer = self.levels.iter_mut().zip(BOUND_LEVELS).zip(bounds);
+            for ((level, wanted), &bound) in outer {
+                let below = if value <= bound { 1.0 } else { 0.0 };
                 *level = (*level + STEP * (wanted as f32 - below)).clamp(MARGIN, 1.0 - MARGIN);
             }
             if let Some(median) = self.levels.get_mut(MEDIAN) {
@@ -82,10 +89,36 @@ impl Errors {
             let deviation = f64::from(squares / (self.sorted.len() as f32).max(1.0)).sqrt().max(1.0);
             return NORMAL.map(|normal| normal * deviation);
         }
-        self.levels.map(|level| f64::from(self.quantile(level)))
+        let [lo_95, lo_80, median, hi_80, hi_95] = self.levels;
+        let outer = |bound: f32| bound * OUTER;
+        let inner = |bound: f32| median + (bound - median) * INNER;
+        let levels = [
+            outer(lo_95),
+            lo_95,
+            lo_80,
+            inner(lo_80),
+            median,
+            inner(hi_80),
+            hi_80,
+            hi_95,
+            1.0 - outer(1.0 - hi_95),
+        ];
+        levels.map(|level| f64::from(self.quantile(level)))
     }
 
+    /// The quantile at a level; beyond the sample, as a normal distribution would go on from its outermost parts.
     fn quantile(&self, level: f32) -> f32 {
+        let outermost = 1.0 / (self.sorted.len() as f32 + 1.0);
+        let (inner, edge) = if level < 0.5 { (TAIL, outermost) } else { (1.0 - TAIL, 1.0 - outermost) };
+        if (level - 0.5).abs() <= (edge - 0.5).abs() || outermost >= TAIL {
+            return self.within(level);
+        }
+        let score = |level: f32| normal_quantile(f64::from(level)) as f32;
+        let (from, to) = (self.within(inner), self.within(edge));
+        to + (to - from) * (score(level) - score(edge)) / (score(edge) - score(inner))
+    }
+
+    fn within(&self, level: f32) -> f32 {
         let last = self.sorted.len().saturating_sub(1);
         let position = level * (self.sorted.len() as f32 + 1.0) - 1.0;
         let at = |index: usize| self.sorted.get(index.min(last)).copied().unwrap_or_default();

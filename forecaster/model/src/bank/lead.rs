@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{errors::Errors, mix::Mix};
-use crate::forecast::{LEVELS, Settings, StepForecast};
+use crate::forecast::{BOUND_LEVELS, LEVELS, Settings, StepForecast};
 
 /// At distance h a forecast is issued every h / this steps: neighbours would tell the same.
 const ISSUED_AT_ONCE: usize = 8;
@@ -40,7 +40,7 @@ pub(super) struct Issued {
     due: u64,
     points: Vec<f32>,
     mean: f32,
-    quantiles: [f32; LEVELS.len()],
+    bounds: [f32; BOUND_LEVELS.len()],
     unit: f32,
     /// By how much the mean is more than usual.
     uplift: f32,
@@ -116,14 +116,14 @@ impl Lead {
         let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
         if let Some(error) = issued.error(value) {
             let unit = f64::from(issued.unit);
-            let [_, _, median, ..] = issued.quantiles;
-            let gain = ((value - issued.mean()).abs() - (value - f64::from(median)).abs()) / unit;
+            let [_, _, median, _, _] = issued.bounds.map(f64::from);
+            let gain = ((value - issued.mean()).abs() - (value - median).abs()) / unit;
             self.median_gain = MEDIAN_DISCOUNT * self.median_gain + gain.clamp(-LARGEST, LARGEST) as f32;
             let cut = error.clamp(-CUT, CUT) as f32;
             self.square += NEWS * (cut * cut - self.square);
             self.product += NEWS * (cut * self.last - self.product);
             self.last = cut;
-            self.errors.learn(error as f32, &issued.quantiles, value as f32);
+            self.errors.learn(error as f32, &issued.bounds, value as f32);
         }
         Some(issued)
     }
@@ -154,7 +154,7 @@ impl Issued {
             due,
             points: points.iter().map(|&point| point as f32).collect(),
             mean: forecast.mean as f32,
-            quantiles: forecast.quantiles.map(|quantile| quantile as f32),
+            bounds: forecast.bounds().map(|bound| bound as f32),
             unit: unit as f32,
             uplift: uplift as f32,
         }
@@ -170,7 +170,7 @@ impl Issued {
     }
 
     pub(super) fn forecast(&self) -> StepForecast {
-        StepForecast { mean: self.mean(), quantiles: self.quantiles.map(f64::from) }
+        StepForecast::of_bounds(self.mean(), self.bounds.map(f64::from))
     }
 
     /// The error in units of the scale, if there is one.

@@ -102,6 +102,8 @@ impl Regime {
 
     pub(super) fn outlook(&self, ahead: &[StepForecast]) -> Outlook {
         let mix = |step: &StepForecast| {
+            // As outcomes were read.
+            let step = StepForecast::of_bounds(step.mean, step.bounds());
             let above_low = self.low.probability(step.score(self.bounds.low));
             let above_high = self.high.probability(step.score(self.bounds.high)).min(above_low);
             let spike = self.spike.probability(step.score(self.bounds.spike)).min(above_high);
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn readings_become_frequencies() {
         let mut regime = Regime { bounds: Bounds { low: 1.0, high: 2.0, spike: 50.0 }, ..Regime::default() };
-        let forecast = StepForecast { mean: 1.5, quantiles: [0.0, 0.5, 1.5, 2.5, 3.0] };
+        let forecast = StepForecast::of_bounds(1.5, [0.0, 0.5, 1.5, 2.5, 3.0]);
         // The quantiles say that 50 is out of the question; it comes every tenth time all the same.
         for step in 0..2000 {
             regime.settle(&forecast, if step % 10 == 0 { 60.0 } else { 1.5 });

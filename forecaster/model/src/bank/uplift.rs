@@ -1,17 +1,18 @@
 //! Demand that rises for a while and was known to: events that were announced, and peaks that come back.
 //!
-//! How much more is asked for during an event is learned as the ratio of demand to what had been forecast for it from
-//! before, and multiplies the next forecast of the same event. A rise that no method foresaw is remembered with its place
-//! in the season; if it comes back it is an event of its own, and trusted more each time. Methods that know the season
-//! foresee its usual waves, so these are no events.
+//! How much more is asked for during an announced event is learned as the ratio of demand to what had been forecast for
+//! it from before, and multiplies the next forecast of the same event. A rise that no method foresaw is remembered with
+//! its place in the season and its height over what was before; if it comes back it is an event of its own, and trusted
+//! more each time: no less is expected then, whatever methods say. They learn a part of such a peak, a day one and a day
+//! another, so that a ratio to what they say would be of no use.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 /// So many times what was forecast is a rise, if it is so many units more too.
-const RISE: f64 = 1.4;
-const UNITS: f64 = 2.0;
+const RISE: f64 = 1.25;
+const UNITS: f64 = 3.0;
 /// Steps that are looked at together, and the least length of a rise.
 const TOGETHER: usize = 3;
 const SHORTEST: u64 = 5;
@@ -21,10 +22,14 @@ const LONGEST_PART: u64 = 8;
 /// peak is expected a third of that earlier and later.
 const APART_PART: u64 = 144;
 /// Most kinds of events, and most that are announced at a time.
-const KINDS: usize = 8;
+const KINDS: usize = 16;
 const ANNOUNCED: usize = 16;
 /// A peak that has failed to come more often than it came, or so often, is forgotten.
 const MISSES: f32 = 4.0;
+/// A peak that has come but that methods knew better is so much of a miss.
+const DOUBTFUL: f32 = 0.5;
+/// However often an event was as expected, this much of one is missing to be sure.
+const NEVER_SURE: f32 = 0.25;
 /// What a step tells about the level.
 const NEWS: f64 = 0.3;
 /// The ratio of an event is never taken for more.
@@ -44,7 +49,7 @@ pub(super) struct Uplift {
 }
 
 /// One kind of event.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Kind {
     /// The name's number; none of a peak that was found.
     name: Option<u64>,
@@ -55,6 +60,12 @@ struct Kind {
     next: u64,
     length: u64,
     apart: u64,
+    /// Steps of a rise since the next was to be expected, the first of them, and their demand.
+    risen: u64,
+    risen_from: u64,
+    values: f32,
+    /// By how much it would have been better to expect it than what methods expected, in units.
+    gain: f32,
 }
 
 /// An event of the calendar.
@@ -79,7 +90,7 @@ struct Rise {
 impl Kind {
     /// Once is no habit.
     fn trust(&self) -> f32 {
-        let proven = if self.hits < 2.0 && self.name.is_none() { 0.0 } else { self.hits - 0.5 };
+        let proven = if self.hits < 2.0 && self.name.is_none() { 0.0 } else { self.hits - NEVER_SURE };
         proven / (self.hits + 3.0 * self.misses)
     }
 
@@ -89,6 +100,12 @@ impl Kind {
         self.next.saturating_sub(slack)..self.next + self.length + slack
     }
 
+    /// Whether a peak that was found may be going on.
+    fn is_near(&self, step: u64) -> bool {
+        self.name.is_none()
+            && (self.next..=self.next + self.length + 2 * self.apart).contains(&(step + self.apart))
+    }
+
     fn learn(&mut self, ratio: f32) {
         self.hits += 1.0;
         self.ratio += (ratio.clamp(1.0 / MOST, MOST) - self.ratio) / self.hits.min(4.0);
@@ -96,6 +113,35 @@ impl Kind {
 
     fn factor(&self) -> f64 {
         f64::from(1.0 + (self.ratio - 1.0) * self.trust())
+    }
+
+    /// Looks for a peak that was found before, and draws the conclusion when its time is over: it has come if there was
+    /// enough of a rise, and is trusted less if what methods expected (`expected`, and its unit) was nearer.
+    fn follow(&mut self, step: u64, value: f64, expected: (f64, f64), before: f64, season: u64) {
+        let (usual, unit) = expected;
+        if step + self.apart >= self.next && value > RISE * before && value > before + UNITS * unit {
+            self.risen_from = if self.risen == 0 { step } else { self.risen_from };
+            self.risen += 1;
+            self.values += value as f32;
+        }
+        if self.risen > 0 && step < self.risen_from + self.length {
+            let lifted = usual.max(before * f64::from(self.ratio));
+            self.gain += (((value - usual).abs() - (value - lifted).abs()) / unit.max(1e-9)) as f32;
+        }
+        let over = self.next + self.length + self.apart;
+        if step <= over {
+            return;
+        }
+        let has_come = self.risen >= SHORTEST && 2 * self.risen >= self.length && before > 0.0;
+        if has_come {
+            self.learn(self.values / self.risen as f32 / before as f32);
+            self.next = (self.next + self.risen_from) / 2;
+        }
+        if !has_come || self.gain < 0.0 {
+            self.misses += if has_come { DOUBTFUL } else { 1.0 };
+        }
+        (self.risen, self.values, self.gain) = (0, 0.0, 0.0);
+        self.next += ((step - over) / season.max(1) + 1) * season.max(1);
     }
 }
 
@@ -108,34 +154,50 @@ impl Uplift {
         }
     }
 
-    /// By how much more than usual is expected of a step when `now` is the last one known.
-    pub(super) fn factor(&self, now: u64, step: u64) -> f64 {
-        if self.kinds.is_empty() {
-            return 1.0;
-        }
-        let found = self.kinds.iter().filter(|kind| kind.name.is_none()).filter_map(|kind| {
-            let window = kind.window();
-            (window.contains(&step) && kind.hits >= 2.0).then(|| (kind.factor(), window.start))
-        });
-        let announced = self.announced.iter().filter_map(|one| {
-            let kind = self.kinds.iter().find(|kind| kind.name == Some(one.name))?;
-            (one.from..one.until).contains(&step).then(|| (kind.factor(), one.from))
-        });
+    /// What is expected of a step when `now` is the last one known, if methods expect `usual(step)`.
+    pub(super) fn lift(&self, now: u64, step: u64, usual: impl Fn(u64) -> f64) -> f64 {
         // Once it has begun, methods know a part of it.
-        let left = |(factor, from): (f64, u64)| match now >= from && self.level > 0.0 {
-            true if factor > 1.0 => (factor * self.before / self.level).clamp(1.0, factor),
-            true => (factor * self.before / self.level).clamp(factor, 1.0),
-            false => factor,
+        let left = |(kind, from): (&Kind, u64)| {
+            let factor = kind.factor();
+            let begun = now >= from && self.level > 0.0;
+            let left = (factor * self.before / self.level).clamp(factor.min(1.0), factor.max(1.0));
+            if begun { left } else { factor }
         };
-        let factors = found.chain(announced).map(left);
-        factors.max_by(|left, right| left.ln().abs().total_cmp(&right.ln().abs())).unwrap_or(1.0)
+        let factors = self.announced_at(step).map(left);
+        let factor = factors.max_by(|left, right| left.ln().abs().total_cmp(&right.ln().abs()));
+        let least = usual(step) * factor.unwrap_or(1.0);
+        let peaks = self.peaks_at(step).map(|kind| {
+            let first = kind.window().start;
+            kind.factor() * if first <= now + 1 { self.before } else { usual(first - 1) }
+        });
+        peaks.fold(least, f64::max)
+    }
+
+    /// Whether a peak is expected that has come back before.
+    pub(super) fn expects_peak(&self, step: u64) -> bool {
+        self.peaks_at(step).next().is_some()
+    }
+
+    fn peaks_at(&self, step: u64) -> impl Iterator<Item = &Kind> {
+        self.kinds
+            .iter()
+            .filter(move |kind| kind.name.is_none() && kind.hits >= 2.0 && kind.window().contains(&step))
+    }
+
+    /// Kinds of announced events that go on then, and when each begins.
+    fn announced_at(&self, step: u64) -> impl Iterator<Item = (&Kind, u64)> {
+        let announced = self.announced.iter().filter(move |one| (one.from..one.until).contains(&step));
+        announced.filter_map(|one| {
+            let kind = self.kinds.iter().find(|kind| kind.name == Some(one.name))?;
+            Some((kind, one.from))
+        })
     }
 
     /// Learns a value, and what had been forecast for it from a while before, without uplift.
     pub(super) fn learn(&mut self, step: u64, value: f64, expected: Option<(f64, f64)>, season: u64) {
         self.level += NEWS * (value - self.level);
         let goes_on = self.announced.iter().any(|one| (one.from..one.until).contains(&step))
-            || self.kinds.iter().any(|kind| kind.name.is_none() && kind.window().contains(&step));
+            || self.kinds.iter().any(|kind| kind.is_near(step));
         if !goes_on {
             self.before = self.level;
         }
@@ -146,12 +208,9 @@ impl Uplift {
             }
         }
         self.close_announced(step);
+        let before = self.before;
         for kind in self.kinds.iter_mut().filter(|kind| kind.name.is_none()) {
-            let over = kind.next + kind.length + kind.apart;
-            if step > over {
-                kind.misses += 1.0;
-                kind.next += ((step - over) / season.max(1) + 1) * season.max(1);
-            }
+            kind.follow(step, value, expected.unwrap_or((value, 0.0)), before, season);
         }
         self.kinds.retain(|kind| kind.name.is_some() || kind.misses < kind.hits.min(MISSES));
     }
@@ -194,14 +253,20 @@ impl Uplift {
         if rise.length < SHORTEST || rise.length > season / LONGEST_PART || rise.expected <= 0.0 {
             return;
         }
+        // A known one is followed, and has been moved on already if this was one.
         let apart = season / APART_PART + 1;
-        let same = |kind: &Kind| kind.name.is_none() && kind.next.abs_diff(rise.from) <= apart;
-        self.change(same, None, |kind| {
-            let from = if kind.hits > 0.0 { (kind.next + rise.from) / 2 } else { rise.from };
-            (kind.next, kind.apart) = (from + season, apart);
-            kind.length = kind.length.max(rise.length);
+        let is_known = |kind: &Kind| {
+            kind.name.is_none()
+                && (kind.next.abs_diff(rise.from) <= apart || kind.next.abs_diff(rise.from + season) <= apart)
+        };
+        if self.kinds.iter().any(is_known) {
+            return;
+        }
+        let found = |kind: &mut Kind| {
+            (kind.next, kind.apart, kind.length) = (rise.from + season, apart, rise.length);
             kind.learn(rise.values / rise.expected);
-        });
+        };
+        self.change(|_| false, None, found);
     }
 
     /// Changes the kind that is meant, or a new one, which takes the place of the least trusted if there are too many.
@@ -214,7 +279,7 @@ impl Uplift {
         if let Some(kind) = self.kinds.iter_mut().find(|kind| is_meant(kind)) {
             return change(kind);
         }
-        let mut new = Kind { name, ratio: 1.0, hits: 0.0, misses: 0.0, next: 0, length: 0, apart: 0 };
+        let mut new = Kind { name, ..Kind::default() };
         change(&mut new);
         if self.kinds.len() < KINDS {
             return self.kinds.push(new);
@@ -244,26 +309,33 @@ mod tests {
         uplift
     }
 
+    /// By how much more than 10 is expected.
+    fn factor(uplift: &Uplift, now: u64, step: u64) -> f64 {
+        uplift.lift(now, step, |_| 10.0) / 10.0
+    }
+
     #[test]
     fn a_peak_that_comes_back_is_expected_and_trusted_more_each_time() {
         let at =
-            |uplift: &Uplift, days: u64, place: u64| uplift.factor(days * SEASON - 1, days * SEASON + place);
+            |uplift: &Uplift, days: u64, place: u64| factor(uplift, days * SEASON - 1, days * SEASON + place);
         let factors = [1, 2, 5].map(|days| at(&after(days, |_| true), days, 44));
         assert!(factors[0] == 1.0 && factors[1] > 1.7 && factors[2] > factors[1], "{factors:?}");
         assert_eq!(at(&after(5, |_| true), 5, 70), 1.0);
         assert_eq!(at(&after(9, |day| day == 0), 9, 44), 1.0, "once is no habit");
+        assert_eq!(at(&after(20, |day| day < 3), 20, 44), 1.0, "habits end");
     }
 
     #[test]
-    fn what_methods_know_already_is_not_expected_twice() {
+    fn what_methods_know_already_is_not_expected_twice_and_a_peak_that_they_know_is_one_all_the_same() {
         let mut uplift = after(4, |_| true);
-        let before = uplift.factor(4 * SEASON + 30, 4 * SEASON + 46);
-        for step in 4 * SEASON..4 * SEASON + 46 {
-            let value = if step % SEASON >= 40 { 25.0 } else { 10.0 };
-            uplift.learn(step, value, Some((10.0, 1.0)), SEASON);
+        let (now, step) = (4 * SEASON + 20, 4 * SEASON + 44);
+        assert!(factor(&uplift, now, step) > 1.9);
+        assert_eq!(uplift.lift(now, step, |step| if step % SEASON < 40 { 10.0 } else { 26.0 }), 26.0);
+        for step in 4 * SEASON..9 * SEASON {
+            let value = if (40..48).contains(&(step % SEASON)) { 25.0 } else { 10.0 };
+            uplift.learn(step, value, Some((value, 1.0)), SEASON);
         }
-        let now = uplift.factor(4 * SEASON + 45, 4 * SEASON + 46);
-        assert!(before > 1.9 && now < 1.2, "{before} and {now}");
+        assert!(factor(&uplift, 9 * SEASON, 9 * SEASON + 44) > 1.6 && uplift.expects_peak(9 * SEASON + 44));
     }
 
     #[test]
@@ -276,7 +348,7 @@ mod tests {
             let value = if (500..520).contains(&(step % 1000)) { 5.0 } else { 10.0 };
             uplift.learn(step, value, Some((10.0, 1.0)), 1);
         }
-        assert!((0.5..0.6).contains(&uplift.factor(2999, 3510)), "{}", uplift.factor(2999, 3510));
-        assert_eq!((uplift.factor(2999, 3499), uplift.factor(2999, 3520)), (1.0, 1.0));
+        assert!((0.5..0.6).contains(&factor(&uplift, 2999, 3510)), "{}", factor(&uplift, 2999, 3510));
+        assert_eq!((factor(&uplift, 2999, 3499), factor(&uplift, 2999, 3520)), (1.0, 1.0));
     }
 }

@@ -102,7 +102,7 @@ fn intervals_hold_what_they_say_for_a_noisy_season() {
         let (mut inside_80, mut inside_95, mut count) = (0.0, 0.0, 0.0);
         for (step, &value) in (0..).zip(&values) {
             if step > 500 {
-                let [lo_95, lo_80, _, hi_80, hi_95] = model.forecast(step, 1)[0].quantiles;
+                let [lo_95, lo_80, _, hi_80, hi_95] = model.forecast(step, 1)[0].bounds();
                 count += 1.0;
                 inside_80 += f64::from(u8::from((lo_80..=hi_80).contains(&value)));
                 inside_95 += f64::from(u8::from((lo_95..=hi_95).contains(&value)));

@@ -1,17 +1,21 @@
-//! The `forecast` section: steps, horizon, season, model, and what fitting may cost.
+//! The `forecast` section: steps, horizon, season, model, and what fitting may cost. Its calendar is read by
+//! [`super::events`].
 
 use tidegate_core::table::MAX_STEPS;
 use tidegate_model::{Entry, MODELS};
 
 use super::{
+    events::Event,
     is_whole_millis,
     section::{Rule, Section},
     to_millis,
 };
 
 /// How demand is forecast.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ForecastConfig {
+    /// What is known to come.
+    pub(crate) events: Vec<Event>,
     /// Length of a step.
     pub(crate) step_ms: u32,
     /// Steps planned ahead.
@@ -54,6 +58,7 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
     let models: Vec<(&str, &'static Entry)> = MODELS.iter().map(|entry| (entry.name, entry)).collect();
     let model = section.choice("model", &models).or(tidegate_model::find(USUAL));
     let fit_share = section.number("fit_share", &SHARE).unwrap_or(FIT_SHARE);
+    section.allow("events");
     section.finish();
     if !step_ms.is_multiple_of(u64::from(report_interval_ms)) {
         let says = format!("is {step_ms} ms; give a multiple of report_interval_s ({report_interval_ms} ms)");
@@ -67,6 +72,7 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
         section.wrong("season_s", &says);
     }
     Some(ForecastConfig {
+        events: Vec::new(),
         step_ms: u32::try_from(step_ms).ok()?,
         horizon_steps,
         season_steps: usize::try_from(season_steps).ok()?,

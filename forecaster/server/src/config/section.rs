@@ -70,6 +70,11 @@ impl<'a> Section<'a> {
         self.problems.add(line, self.path_of(key), problem);
     }
 
+    /// Takes note that a key is read elsewhere.
+    pub(super) fn allow(&self, key: &'static str) {
+        self.known.borrow_mut().push(key);
+    }
+
     /// Reports a key that must not be there.
     pub(super) fn forbid(&self, key: &'static str, problem: &str) {
         if self.find(key).is_some() {

@@ -223,3 +223,32 @@ fn usage_is_kept_for_two_seasons_at_least() {
         "{told:?}"
     );
 }
+
+#[test]
+fn events_are_those_of_customers_that_exist() {
+    let text = "resources: { requests: { capacity_per_s: 10, burst: 10 } }
+tiers: { gold: {}, bronze: {} }
+customers: { acme: { tier: gold }, zeta: { tier: gold }, tiny: { tier: bronze } }
+forecast:
+  events:
+    launch: { starts_at: 2026-11-27T09:00:00Z, duration_s: 7200, tiers: [gold] }
+    backup: { starts_at: '2026-11-22T03:00:00+01:00', duration_s: 60, every_s: 86400 }
+default_tier: bronze
+";
+    let config = parse(text, Path::new("/"), &environment).unwrap();
+    assert_eq!(config.forecast.events.len(), 2);
+    let wrong =
+        text.replace("[gold]", "[gould], customers: [nobody]").replace("every_s: 86400", "every_s: 60");
+    let wrong = wrong.replace("2026-11-27T09:00:00Z", "tomorrow");
+    assert_eq!(
+        problems(&wrong),
+        [
+            "line 6: forecast.events.launch.starts_at: `tomorrow` is no time; give one with a zone, such as \
+             2026-11-27T09:00:00Z",
+            "line 6: forecast.events.launch.customers: there is no customer `nobody`; name it under customers",
+            "line 6: forecast.events.launch.tiers: there is no tier `gould`; name it under tiers",
+            "line 7: forecast.events.backup.every_s: give seconds from 60 to 31622400, such as 604800 for a week, and \
+             more than duration_s",
+        ]
+    );
+}

@@ -153,7 +153,7 @@ fn resource_view(
     let step = now_ms / step_ms;
     let series = learner.key(key).get(index).and_then(Option::as_ref);
     let forecast = series.and_then(|series| series.at(step)).map(|forecast| {
-        let [_, lo_80, median, hi_80, _] = forecast.quantiles.map(tidy);
+        let [_, lo_80, median, hi_80, _] = forecast.bounds().map(tidy);
         ForecastView { starts_at: rfc3339(step * step_ms), mean: tidy(forecast.mean), median, lo_80, hi_80 }
     });
     Some(ResourceView {

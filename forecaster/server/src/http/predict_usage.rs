@@ -198,7 +198,7 @@ fn prediction(
 }
 
 fn step_view(starts_at_ms: u64, forecast: &StepForecast, mix: Option<&ScenarioMix>) -> StepView {
-    let [lo_95, lo_80, median, hi_80, hi_95] = forecast.quantiles.map(tidy);
+    let [lo_95, lo_80, median, hi_80, hi_95] = forecast.bounds().map(tidy);
     StepView {
         starts_at: rfc3339(starts_at_ms),
         mean: tidy(forecast.mean),

@@ -72,11 +72,11 @@ fn step_view(
     let per_s = |tokens: f64| tokens * 1e3 / step_ms as f64;
     let forecast = total.and_then(|total| total.at(starts_at_ms / step_ms));
     let median = forecast.map(|forecast| {
-        let [_, _, median, _, _] = forecast.quantiles;
+        let [_, _, median, _, _] = forecast.bounds();
         per_s(median)
     });
     let hi_80 = forecast.map(|forecast| {
-        let [_, _, _, hi_80, _] = forecast.quantiles;
+        let [_, _, _, hi_80, _] = forecast.bounds();
         per_s(hi_80)
     });
     let guaranteed = plan.guaranteed_per_s(index, step);
