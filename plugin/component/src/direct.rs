@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bindings::Policy;
 
@@ -45,7 +45,7 @@ extern "C" fn room(length: u32) -> u64 {
 }
 
 /// Runs `act` on the arguments.
-fn call<A: DeserializeOwned, R: Serialize>(length: u32, act: impl FnOnce(A) -> R) -> u64 {
+fn call<A: for<'de> Deserialize<'de>, R: Serialize>(length: u32, act: impl FnOnce(A) -> R) -> u64 {
     ROOMS.with_borrow_mut(|rooms| {
         let large = std::mem::take(&mut rooms.large);
         let room = if length as usize > ROOM_BYTES { &large } else { &rooms.usual };
@@ -63,6 +63,15 @@ fn call<A: DeserializeOwned, R: Serialize>(length: u32, act: impl FnOnce(A) -> R
     })
 }
 
+/// A list of bytes that may be long: copied once, as it is.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&[u8]>::deserialize(deserializer).map(|bytes| Self(bytes.to_vec()))
+    }
+}
+
 fn place(bytes: &[u8]) -> u64 {
     (bytes.as_ptr() as u64) << 32 | bytes.len() as u64
 }
@@ -70,7 +79,8 @@ fn place(bytes: &[u8]) -> u64 {
 macro_rules! direct {
     ($interface:ident { $($name:literal $function:ident = $call:expr;)* }) => {
         mod $interface {
-            use super::{Policy, call};
+            #[allow(unused_imports, reason = "not every interface takes long bytes")]
+            use super::{Bytes, Policy, call};
             use crate::bindings::exports::tidegate::admission::$interface::Guest;
 
             $(#[unsafe(export_name = $name)]
@@ -96,7 +106,7 @@ direct!(allocation {
 });
 
 direct!(upkeep {
-    "direct:upkeep#stage" stage = |(table, now)| Policy::stage(table, now);
+    "direct:upkeep#stage" stage = |(Bytes(table), now)| Policy::stage(table, now);
     "direct:upkeep#install" install = |(keys, now)| Policy::install(keys, now);
     "direct:upkeep#join_crew" join_crew = |(workers, cells, now)| Policy::join_crew(workers, cells, now);
     "direct:upkeep#give_back" give_back = |(now,)| Policy::give_back(now);
