@@ -7,6 +7,7 @@ mod rows;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{layout::Layout, run};
 use rows::{CORE, HOST, Row, Source};
 
-use crate::setup::wasm;
+use crate::setup::{self, envoy, wasm};
 
 /// What was measured for one row.
 struct Measured {
@@ -39,8 +40,9 @@ pub(crate) fn bench(layout: &Layout, suite: &str, only: &[String]) -> Result<()>
             let peers = "the peer is the core in native code, or governor's keyed limiter";
             table(layout, suite, HOST, &run_host(layout)?, peers)
         }
+        "envoy" => run_envoy(layout),
         "forecast" => forecast::bench(layout, only),
-        _ => bail!("there is no suite `{suite}`; the suites are: core, forecast, host"),
+        _ => bail!("there is no suite `{suite}`; the suites are: core, envoy, forecast, host"),
     }
 }
 
@@ -80,6 +82,14 @@ fn run_host(layout: &Layout) -> Result<String> {
     let mut cargo = run::cargo();
     cargo.current_dir(layout.root()).env("TIDEGATE_COMPONENT", layout.component());
     run::capture(cargo.args(memory).args(["--", "--nocapture"]))
+}
+
+/// The rig makes the table itself: its figures are differences within a round.
+fn run_envoy(layout: &Layout) -> Result<()> {
+    let ready = setup::prepare(layout, Some(envoy::find_or_install(layout)?), &["--bins"])?;
+    let mut bench = Command::new(layout.binary("envoy-bench"));
+    bench.env("TIDEGATE_WASM_LLM", layout.llm_plugin());
+    run::run(ready.tell(&mut bench))
 }
 
 fn measure(layout: &Layout, row: &'static Row, memory: &str) -> Result<Measured> {

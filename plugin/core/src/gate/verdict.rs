@@ -16,13 +16,13 @@ pub struct Verdict {
     pub id: DecisionId,
     /// The decision in one word, for metrics, headers and access logs.
     pub label: Label,
-    /// Index of the tier, for [`Allocator::tier_name`].
+    /// Index of the tier, for [`Allocator::tier_name`](crate::Allocator::tier_name).
     pub tier: u8,
     /// To be settled when the response is there.
     pub receipt: Option<Receipt>,
     /// The answer to send instead of passing the request on.
     pub response: Option<Response>,
-    /// It is held back under this ticket, until [`Gate::release`] names it or the client has gone ([`Gate::cancel`]).
+    /// It is held back under this ticket, until [`Gate::release`](super::Gate::release) names it or the client has gone ([`Gate::cancel`](super::Gate::cancel)).
     pub ticket: Option<Ticket>,
     /// What to change in the request before it goes on: header names, with the value to set, or without one to remove.
     pub request_headers: Vec<(String, Option<String>)>,

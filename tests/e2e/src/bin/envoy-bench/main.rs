@@ -1,0 +1,74 @@
+//! What a limiter costs Envoy: CPU time a request beside the same Envoy without one, in rounds that take every limiter in turn.
+//!
+//! CPU time is the kernel's (`/proc/PID/task/*/schedstat`), of all of an Envoy's threads. Load is closed: a few connections, each
+//! with one request under way.
+
+#![allow(missing_docs, reason = "a program, not a library")]
+
+mod arms;
+mod meter;
+mod table;
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tidegate_e2e::{binaries::Binaries, folder, process, upstream::Upstream};
+
+use crate::{
+    arms::{Arm, Kind, Route},
+    meter::Sample,
+};
+
+/// What a limiter costs Envoy.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Rounds; each takes every limiter once.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// Requests to each limiter and route in each round.
+    #[arg(long, default_value_t = 1_600)]
+    requests: usize,
+    /// Connections with one request under way each.
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    process::end_all_on_signal();
+    let options = Options::parse();
+    let root = folder::fresh("envoy-bench")?;
+    let upstream = Upstream::start(Duration::ZERO).await?;
+    let market = arms::market(&Binaries::find_forecaster()?, &root).await?;
+    let mut arms = Vec::new();
+    for kind in Kind::ALL {
+        arms.push(Arm::start(kind, &root, upstream.address(), market.listen()).await?);
+    }
+    let mut samples: Vec<(Kind, Route, Sample)> = Vec::new();
+    // The first round warms connections, code and tables, and is thrown away.
+    for round in 0..=options.rounds {
+        eprint!("\rround {round} of {} ", options.rounds);
+        for route in Route::ALL {
+            for place in 0..arms.len() {
+                let turn = (place + round) % arms.len();
+                let Some(arm) = arms.get_mut(turn).filter(|arm| arm.kind().takes(route)) else { continue };
+                let sample = meter::measure(arm, route, options.requests, options.connections).await?;
+                if round > 0 {
+                    samples.push((arm.kind(), route, sample));
+                }
+            }
+        }
+    }
+    eprintln!();
+    let rows = table::rows(&samples)?;
+    table::print(&rows);
+    let path = folder::target()?.join("bench").join("envoy.json");
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    fs::write(&path, serde_json::to_string_pretty(&rows)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("\nin one run, {} rounds; rows written to {}", options.rounds, path.display());
+    Ok(())
+}
