@@ -11,7 +11,7 @@ use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 pub use debug::Debug;
 use ed25519_dalek::VerifyingKey;
 pub use json::Problem;
-use json::{Node, Reader};
+use json::{Node, Object, Reader};
 pub use trial::TrialConfig;
 
 use crate::{
@@ -245,15 +245,8 @@ impl Config {
     }
 }
 
-fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
-    let mut config = Config::default();
-    let Some(mut object) = reader.object(root) else { return config };
-    if let Some(node) = object.take("mode") {
-        config.mode = rules::mode(reader, &node).unwrap_or_default();
-    }
-    if let Some(node) = object.take("proxy") {
-        config.proxy = reader.text(&node).unwrap_or_default();
-    }
+/// Who asks, how urgently, and for what: the same words in the live policy and in one on trial.
+fn judging<'t>(reader: &mut Reader<'t>, object: &mut Object<'t>, config: &mut Config) {
     if let Some(node) = object.take("key") {
         config.key = rules::key(reader, &node);
     }
@@ -263,6 +256,18 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     if let Some(node) = object.take("resources") {
         config.resources = resources(reader, &node);
     }
+}
+
+fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
+    let mut config = Config::default();
+    let Some(mut object) = reader.object(root) else { return config };
+    if let Some(node) = object.take("mode") {
+        config.mode = rules::mode(reader, &node).unwrap_or_default();
+    }
+    if let Some(node) = object.take("proxy") {
+        config.proxy = reader.text(&node).unwrap_or_default();
+    }
+    judging(reader, &mut object, &mut config);
     if let Some(node) = object.take("rules") {
         let names: Vec<&str> = config.resources.iter().map(|resource| resource.name.as_str()).collect();
         config.rules = rules::rules(reader, &node, &names);

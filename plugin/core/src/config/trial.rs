@@ -5,7 +5,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use super::{
     Config,
     json::{Node, Reader},
-    resources, rules,
+    judging, rules,
 };
 
 /// A policy on trial.
@@ -23,15 +23,7 @@ pub(super) fn trial<'t>(reader: &mut Reader<'t>, node: &Node<'t>, live: &Config)
     reader.proxy_only(node);
     let mut config = live.clone();
     let mut object = reader.object(node)?;
-    if let Some(node) = object.take("key") {
-        config.key = rules::key(reader, &node);
-    }
-    if let Some(node) = object.take("class") {
-        config.class = rules::class(reader, &node);
-    }
-    if let Some(node) = object.take("resources") {
-        config.resources = resources(reader, &node);
-    }
+    judging(reader, &mut object, &mut config);
     // Costs stand in rules by the resource's position.
     let lost = !same_resources(&config, live)
         && live.rules.iter().any(|rule| rule.costs.iter().any(Option::is_some));
