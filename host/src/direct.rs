@@ -159,3 +159,38 @@ fn store(
     let record: Record = (a, b, c, d, e, f, g, h, i, j, k, l);
     u32::from(caller.data_mut().store(cell, record, loaded))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module of which nothing but the names of its exports is there.
+    fn exporting(names: &[&str]) -> Vec<u8> {
+        let mut section = vec![names.len() as u8];
+        for name in names {
+            section.push(name.len() as u8);
+            section.extend_from_slice(name.as_bytes());
+            section.extend([0, 0]);
+        }
+        let length = section.len();
+        let mut module = b"\0asm\x01\0\0\0\x07".to_vec();
+        module.extend([0x80 | (length & 0x7f) as u8, (length >> 7) as u8]);
+        module.extend(section);
+        module
+    }
+
+    #[test]
+    fn a_module_is_called_directly_only_if_all_functions_are_there() {
+        let all: Vec<&str> = std::iter::once(ROOM).chain(DIRECT.into_iter().flatten().copied()).collect();
+        assert!(is_direct(&exporting(&all)));
+        assert!(!is_direct(&exporting(&all[1..])), "without room for arguments");
+        assert!(!is_direct(&exporting(&all[..all.len() - 1])), "of an older world");
+    }
+
+    #[test]
+    fn what_is_no_component_has_no_module() {
+        for bytes in [&[][..], b"\0asm", b"no component at all", &exporting(&[ROOM])] {
+            assert_eq!(find(bytes), None);
+        }
+    }
+}
