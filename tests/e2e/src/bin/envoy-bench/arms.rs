@@ -90,6 +90,11 @@ impl Kind {
         }
     }
 
+    /// What all others are compared with.
+    pub(crate) const fn is_yardstick(self) -> bool {
+        matches!(self, Self::Nobody | Self::Noop)
+    }
+
     fn is_ours(self) -> bool {
         matches!(self, Self::Shadow | Self::Enforcing | Self::RateLimit | Self::Llm)
     }

@@ -32,6 +32,16 @@ struct Options {
     /// Connections with one request under way each.
     #[arg(long, default_value_t = 16)]
     connections: usize,
+    /// Only limiters whose name has one of these words in it, beside no filter at all and the one that does nothing.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, kind: Kind) -> bool {
+        let is_named = |word: &String| kind.name().contains(word.as_str());
+        kind.is_yardstick() || self.only.is_empty() || self.only.iter().any(is_named)
+    }
 }
 
 #[tokio::main]
@@ -42,7 +52,7 @@ async fn main() -> Result<()> {
     let upstream = Upstream::start(Duration::ZERO).await?;
     let market = arms::market(&Binaries::find_forecaster()?, &root).await?;
     let mut arms = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|kind| options.wants(*kind)) {
         arms.push(Arm::start(kind, &root, upstream.address(), market.listen()).await?);
     }
     let mut samples: Vec<(Kind, Route, Sample)> = Vec::new();

@@ -38,6 +38,9 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
         };
         for kind in Kind::ALL.into_iter().filter(|kind| kind.takes(route)) {
             let own = of(kind);
+            if own.is_empty() {
+                continue;
+            }
             let took: Vec<f64> =
                 own.iter().flat_map(|sample| &sample.took).map(|took| took.as_secs_f64() * 1e6).collect();
             let figure = added(kind).context("no rounds")?;
