@@ -2,7 +2,11 @@
 //!
 //! Shells implement it over their own header maps; rules in this crate know nothing of Envoy or hyper.
 
+mod pairs;
+
 use alloc::vec::Vec;
+
+pub use pairs::HeaderPairs;
 
 use crate::llm::{Prompt, Usage};
 

@@ -132,6 +132,8 @@ pub struct Config {
     pub warn_above_permille: Option<u16>,
     /// Whether every response and access log tells the decision's id, not only those of refusals.
     pub decision_ids: bool,
+    /// Whether access logs tell the decision of every request, not only of those that were refused or held back.
+    pub access_log: bool,
     /// Whether refusals tell what the request could have instead.
     pub alternatives: bool,
     /// What refusals become instead of an answer, where no rule says otherwise.
@@ -168,6 +170,7 @@ impl Default for Config {
             ratelimit_headers: false,
             warn_above_permille: None,
             decision_ids: false,
+            access_log: false,
             alternatives: false,
             on_refusal: None,
             own_headers: Vec::new(),
@@ -299,6 +302,10 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
         if let Some(node) = object.take(name) {
             *flag = reader.flag(&node).unwrap_or_default();
         }
+    }
+    if let Some(node) = object.take("access_log") {
+        reader.proxy_only(&node);
+        config.access_log = reader.flag(&node).unwrap_or_default();
     }
     if let Some(node) = object.take("warn_above") {
         config.warn_above_permille = reader.permille(&node);

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use proxy_wasm::hostcalls;
 use tidegate_core::{Receipt, Ticket, gate::Verdict};
 
-use crate::host::{self, Headers};
+use crate::host::{self, Headers, Shown};
 
 /// What a request learns when it may go on.
 #[derive(Debug)]
@@ -67,11 +67,11 @@ impl Stream {
     /// Lets the request pass or answers it. Envoy acts when the call into the plugin has returned.
     ///
     /// A stream that has gone meanwhile is left alone: its request notices by itself.
-    pub(crate) fn finish(self, verdict: Verdict, tier: &str, every_id: bool) {
+    pub(crate) fn finish(self, verdict: Verdict, tier: &str, shown: Shown) {
         if hostcalls::set_effective_context(self.context).is_err() {
             return;
         }
-        host::show_decision(&verdict, tier, every_id);
+        host::show_decision(&verdict, tier, shown);
         host::change_request(&verdict.request_headers);
         *self.slot.borrow_mut() = Some(LetGo { receipt: verdict.receipt, headers: verdict.headers });
         match &verdict.response {

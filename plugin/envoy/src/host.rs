@@ -3,58 +3,24 @@
 //! The SDK's trait methods unwrap every status; a panic costs Envoy the VM and the client a 503. Here an unexpected status
 //! is simply no value.
 
+mod headers;
+mod raw;
+
+pub(crate) use headers::{Headers, forget_habits};
 use proxy_wasm::{
     hostcalls,
     types::{LogLevel, MapType},
 };
-use tidegate_core::{Timestamp, attributes::Attributes, gate::Verdict, outcome::Response};
-
-/// All headers of one message, fetched in one hostcall: every call that returns data re-enters the VM to allocate.
-pub(crate) struct Headers {
-    headers: Vec<(String, Vec<u8>)>,
-    trailers: Vec<(String, Vec<u8>)>,
-}
-
-impl Headers {
-    pub(crate) fn of_request() -> Self {
-        Self::of(MapType::HttpRequestHeaders)
-    }
-
-    pub(crate) fn of_response() -> Self {
-        Self::of(MapType::HttpResponseHeaders)
-    }
-
-    /// Fetches the response's trailers too, once they are there.
-    pub(crate) fn read_trailers(&mut self) {
-        self.trailers = hostcalls::get_map_bytes(MapType::HttpResponseTrailers).unwrap_or_default();
-    }
-
-    fn of(kind: MapType) -> Self {
-        Self { headers: hostcalls::get_map_bytes(kind).unwrap_or_default(), trailers: Vec::new() }
-    }
-}
-
-impl Attributes for Headers {
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.as_slice().header(name)
-    }
-
-    fn trailer(&self, name: &str) -> Option<&[u8]> {
-        self.trailers.as_slice().header(name)
-    }
-
-    fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
-        hostcalls::get_property(names.to_vec()).ok().flatten()
-    }
-}
+use tidegate_core::{Timestamp, config::Config, gate::Verdict, outcome::Response};
 
 /// Envoy's wall clock.
 pub(crate) fn now() -> Timestamp {
-    let since_epoch = hostcalls::get_current_time()
-        .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-        .unwrap_or_default();
-    Timestamp::from_nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+    Timestamp::from_nanos(raw::now_ns())
+}
+
+/// Adds to a counter.
+pub(crate) fn increment_metric(metric: u32, amount: u64) {
+    raw::increment_metric(metric, amount);
 }
 
 pub(crate) fn log(level: LogLevel, message: &str) {
@@ -67,21 +33,33 @@ pub(crate) fn property(name: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Makes `value` visible to access logs as `%FILTER_STATE(wasm.<name>:PLAIN)%`.
-fn set_property(name: &str, value: &str) {
-    let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
-}
-
 pub(crate) fn add_response_header(name: &str, value: &str) {
     let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, name, value);
 }
 
-/// Makes the decision visible to access logs; its id where somebody may ask for it.
-pub(crate) fn show_decision(verdict: &Verdict, tier: &str, every_id: bool) {
-    set_property("tidegate.decision", verdict.label.as_str());
-    set_property("tidegate.tier", tier);
-    if every_id || !verdict.label.is_plain() {
-        set_property("tidegate.decision_id", &verdict.id.to_string());
+/// What access logs tell of every request, and not only of those that somebody may ask about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Shown {
+    every_decision: bool,
+    every_id: bool,
+}
+
+impl Shown {
+    pub(crate) const fn by(config: &Config) -> Self {
+        Self { every_decision: config.access_log, every_id: config.decision_ids }
+    }
+}
+
+/// Makes a decision visible to access logs as `%FILTER_STATE(wasm.NAME:PLAIN)%`, where the configuration wants that of all, or
+/// somebody may ask why it was not a plain one. `tier` is its tier's name.
+pub(crate) fn show_decision(verdict: &Verdict, tier: &str, shown: Shown) {
+    let is_notable = !verdict.label.is_plain();
+    if shown.every_decision || is_notable {
+        raw::set_property("tidegate.decision", verdict.label.as_str());
+        raw::set_property("tidegate.tier", tier);
+    }
+    if shown.every_id || is_notable {
+        raw::set_property("tidegate.decision_id", &verdict.id.to_string());
     }
 }
 

@@ -10,9 +10,17 @@ use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict, outc
 use crate::body::{self, Asking, Telling};
 use crate::{
     held::Slot,
-    host::{self, Headers},
+    host::{self, Headers, Shown},
     state::{Shared, State},
 };
+
+/// What becomes of a request.
+enum Outcome {
+    /// It was decided.
+    Decided(Verdict),
+    /// It was a question, and this is the answer.
+    Answered(Response),
+}
 
 /// What is kept of a request until its response.
 pub(crate) struct Request {
@@ -57,12 +65,12 @@ impl Request {
         if request.header("x-tidegate-crash").is_some() {
             std::process::abort();
         }
-        if let Some(answer) = self.own_answer(request)
-            && host::respond(&answer)
-        {
-            return Action::Pause;
-        }
         let Some(verdict) = self.admit(request) else { return Action::Continue };
+        let verdict = match verdict {
+            Outcome::Decided(verdict) => verdict,
+            Outcome::Answered(answer) if host::respond(&answer) => return Action::Pause,
+            Outcome::Answered(_) => return Action::Continue,
+        };
         host::change_request(&verdict.request_headers);
         (self.receipt, self.told) = (verdict.receipt, verdict.headers);
         if self.held.is_some() {
@@ -74,38 +82,35 @@ impl Request {
         }
     }
 
-    /// The answer to a question about the plugin itself.
-    fn own_answer<A: Attributes>(&self, request: &A) -> Option<Response> {
-        let mut state = self.state.try_borrow_mut().ok()?;
-        state.gate.config().debug.as_ref()?;
-        state.gate.answer(request, host::now())
-    }
-
-    fn admit<A: Attributes>(&mut self, request: &A) -> Option<Verdict> {
+    fn admit<A: Attributes>(&mut self, request: &A) -> Option<Outcome> {
         let now = host::now();
         let mut state = self.state.try_borrow_mut().ok()?;
         let State { gate, metrics, held, rules, .. } = &mut *state;
+        // A question about the plugin itself.
+        if gate.config().debug.is_some()
+            && let Some(answer) = gate.answer(request, now)
+        {
+            return Some(Outcome::Answered(answer));
+        }
         let verdict = gate.admit(request, true, now);
-        let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
-        metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
+        metrics.count_decision(verdict.label, verdict.tier, verdict.mode);
         rules.count(verdict.rule);
         if verdict.anonymous {
-            metrics.add("tidegate_key_missing_total", 1);
+            metrics.count_anonymous();
         }
         if verdict.warns {
-            metrics.add("tidegate_warnings_total", 1);
+            metrics.count_warning();
         }
-        let tier = name(verdict.tier);
         if let Some(trial) = verdict.trial {
-            metrics.count_trial(trial.label, verdict.label, &tier);
+            metrics.count_trial(trial.label, verdict.label, verdict.tier);
             self.trial = trial.receipt;
         }
-        host::show_decision(&verdict, &tier, gate.config().decision_ids);
+        host::show_decision(&verdict, gate.allocator().tier_name(verdict.tier), Shown::by(gate.config()));
         self.held = verdict.ticket.map(|ticket| (ticket, held.hold(ticket, self.context, now.millis())));
         if self.held.is_some() {
             state.wake(now);
         }
-        Some(verdict)
+        Some(Outcome::Decided(verdict))
     }
 
     fn settle<A: Attributes>(&mut self, response: &A) {
@@ -129,14 +134,6 @@ impl Request {
 
     fn reads_trailers(&self) -> bool {
         self.state.try_borrow().is_ok_and(|state| state.gate.config().reads_trailers())
-    }
-
-    /// Settles by headers and trailers, whether these came or not.
-    fn settle_by_trailers(&mut self) {
-        if let Some(mut headers) = self.awaiting_trailers.take() {
-            headers.read_trailers();
-            self.settle(&headers);
-        }
     }
 
     /// What became of it while it was held back.
@@ -233,6 +230,7 @@ impl HttpContext for Request {
                 false => headers,
             };
             if !ends && self.reads_trailers() {
+                headers.keep();
                 self.awaiting_trailers = Some(headers);
             } else {
                 self.settle(&headers);
@@ -258,15 +256,24 @@ impl HttpContext for Request {
             telling.read_trailers();
             self.settle_by_body();
         }
-        self.settle_by_trailers();
+        if let Some(mut headers) = self.awaiting_trailers.take() {
+            headers.read_trailers();
+            self.settle(&headers);
+        }
         Action::Continue
     }
+}
 
+impl Drop for Request {
     /// A request that ends without a response keeps its estimate; without this it would only expire. One whose client
-    /// has gone while it was held back leaves the queue.
-    fn on_log(&mut self) {
+    /// has gone while it was held back leaves the queue. Envoy drops a request when its stream has ended: that spares the
+    /// callbacks before that, `on_log` and `on_done`.
+    fn drop(&mut self) {
         self.learn();
-        self.settle_by_trailers();
+        // Its trailers never came.
+        if let Some(headers) = self.awaiting_trailers.take() {
+            self.settle(&headers);
+        }
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         #[cfg(feature = "llm")]
         state.bodies.forget(self.context);

@@ -16,7 +16,7 @@ use tidegate_core::{
 use crate::{
     courier::Note,
     held::Stream,
-    host,
+    host::{self, Shown},
     link::Message,
     request::Request,
     state::{self, Shared, State, TICK_MS},
@@ -66,6 +66,7 @@ impl Root {
             if gauges_due {
                 state.publish();
             }
+            state.flush_metrics();
         });
     }
 
@@ -93,11 +94,15 @@ impl Root {
         let now = host::now();
         for stream in displaced {
             let Some(headers) = stream.headers() else { continue };
-            let every_id = self.with(|state| state.gate.config().decision_ids) == Some(true);
+            let shown = self.shown();
             if let Some((verdict, tier)) = self.with(|state| state.decide_again(&headers, now)) {
-                stream.finish(verdict, &tier, every_id);
+                stream.finish(verdict, &tier, shown);
             }
         }
+    }
+
+    fn shown(&self) -> Shown {
+        self.with(|state| Shown::by(state.gate.config())).unwrap_or_default()
     }
 
     /// Runs `act` on the plugin's state, unless it is in use further up the stack.
@@ -168,9 +173,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let now = host::now();
         let released = self.with(|state| state.let_go(now)).unwrap_or_default();
-        let every_id = self.with(|state| state.gate.config().decision_ids) == Some(true);
+        let shown = self.shown();
         for (stream, verdict, tier) in released {
-            stream.finish(verdict, &tier, every_id);
+            stream.finish(verdict, &tier, shown);
         }
         #[cfg(feature = "llm")]
         self.let_go_without_bodies(now);

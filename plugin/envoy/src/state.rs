@@ -93,6 +93,8 @@ impl State {
     /// before is returned, to be asked about again.
     pub(crate) fn configure(&mut self, config: Config) -> Vec<Stream> {
         let now = host::now();
+        host::forget_habits();
+        self.metrics.forget_tiers(|tier| self.gate.allocator().tier_name(tier).to_owned());
         if self.gate.config().forecaster != config.forecaster || self.gate.config().proxy != config.proxy {
             self.link.leave();
         }
@@ -104,7 +106,6 @@ impl State {
             self.gate = Gate::new(config, now);
             self.gate.identify(self.crew.id());
         }
-        self.metrics.forget_tiers();
         self.rules = RuleUse::new(&self.gate.config().rules);
         self.configured = true;
         if self.crew.is_member() {
@@ -117,9 +118,8 @@ impl State {
     pub(crate) fn decide_again(&mut self, headers: &Headers, now: Timestamp) -> (Verdict, String) {
         let Self { gate, metrics, .. } = self;
         let verdict = gate.admit(headers, false, now);
-        let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
-        metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
-        let tier = name(verdict.tier);
+        metrics.count_decision(verdict.label, verdict.tier, verdict.mode);
+        let tier = gate.allocator().tier_name(verdict.tier).to_owned();
         (verdict, tier)
     }
 
@@ -143,10 +143,9 @@ impl State {
         while let Some((ticket, verdict)) = gate.release(now) {
             // Shadow mode did not pause it.
             let Some(stream) = held.take(ticket) else { continue };
-            let name = |tier: u8| gate.allocator().tier_name(tier).to_owned();
-            metrics.count_decision(verdict.label, verdict.tier, verdict.mode, name);
+            metrics.count_decision(verdict.label, verdict.tier, verdict.mode);
             metrics.observe("tidegate_delay_ms", stream.held_ms(now.millis()));
-            let tier = name(verdict.tier);
+            let tier = gate.allocator().tier_name(verdict.tier).to_owned();
             released.push((stream, verdict, tier));
         }
         released
@@ -244,12 +243,12 @@ impl State {
     }
 
     fn install(&mut self, table: &[u8], now: Timestamp) -> Result<(), TableError> {
+        self.metrics.forget_tiers(|tier| self.gate.allocator().tier_name(tier).to_owned());
         let applied = self.gate.allocator_mut().apply(table, now);
         let result = if applied.is_ok() { "applied" } else { "rejected" };
         self.metrics.add(&format!("tidegate_tables_total.result.{result}"), 1);
         match applied {
             Ok(epoch) => {
-                self.metrics.forget_tiers();
                 // Epochs are the forecaster's clock in ms when it made the table, unless tables come faster.
                 // The first table was there before, and one that is applied again, for another part of the budget,
                 // is no push.
@@ -267,6 +266,11 @@ impl State {
                 Err(error)
             }
         }
+    }
+
+    /// Tells Envoy what has been counted.
+    pub(crate) fn flush_metrics(&mut self) {
+        self.metrics.flush(|tier| self.gate.allocator().tier_name(tier).to_owned());
     }
 
     /// Brings the gauges up to date.

@@ -22,6 +22,8 @@ pub use stats::{INGRESS, Stats};
 use crate::{folder, http, process::Process, wait};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// The plugin tells Envoy with each tick of 50 ms what it has counted since the last.
+const TWO_TICKS: Duration = Duration::from_millis(100);
 
 /// A running Envoy; ends with its value.
 #[derive(Debug)]
@@ -136,20 +138,22 @@ impl Envoy {
         self.process.log_text()
     }
 
-    /// All counters and gauges as Prometheus would read them.
+    /// All counters and gauges as Prometheus would read them, once the plugin has told what it had counted before.
     ///
     /// # Errors
     /// When the administration port does not answer.
     pub async fn prometheus(&self) -> Result<String> {
+        tokio::time::sleep(TWO_TICKS).await;
         let (_, body) = http::get(self.admin, "/stats/prometheus").await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// All counters and gauges now.
+    /// All counters and gauges, once the plugin has told what it had counted before.
     ///
     /// # Errors
     /// When the administration port does not answer.
     pub async fn stats(&self) -> Result<Stats> {
+        tokio::time::sleep(TWO_TICKS).await;
         let (_, body) = http::get(self.admin, "/stats").await?;
         Ok(Stats::parse(&String::from_utf8_lossy(&body)))
     }

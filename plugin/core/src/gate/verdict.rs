@@ -41,7 +41,7 @@ pub struct Verdict {
 }
 
 /// A decision in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Label {
     /// Admitted, at least in part from a shadow bucket.
     Guaranteed,

@@ -52,7 +52,7 @@ async fn a_refusal_quotes_its_id_and_what_could_be_had_instead() -> Result<()> {
 }
 
 #[tokio::test]
-async fn only_refusals_have_their_id_in_the_access_log_unless_all_shall() -> Result<()> {
+async fn only_refusals_are_in_the_access_log_unless_all_shall() -> Result<()> {
     let _turn = world::turn().await?;
     let resources = json!({ "requests": { "safe_capacity_per_s": 0.1, "safe_burst": 1 } });
     let mut rig = Rig::start(&world::alone("problem-ids", &resources, &json!({}))?).await?;
@@ -66,7 +66,20 @@ async fn only_refusals_have_their_id_in_the_access_log_unless_all_shall() -> Res
     rig.envoy.process().stop()?;
     let log = std::fs::read_to_string(rig.folder().join("access.log"))?;
     let lines: Vec<&str> = log.lines().collect();
-    assert_eq!(lines, ["200 acme opportunistic default -", &format!("503 acme refused_pool default {id}")]);
+    assert_eq!(lines, ["200 acme - - -", &format!("503 acme refused_pool default {id}")]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_decision_is_in_the_access_log_where_that_is_wanted() -> Result<()> {
+    let _turn = world::turn().await?;
+    let resources = json!({ "requests": { "safe_capacity_per_s": 0.1, "safe_burst": 1 } });
+    let mut rig =
+        Rig::start(&world::alone("problem-log", &resources, &json!({ "access_log": true }))?).await?;
+    assert_eq!(rig.client.ask(&Ask::of("acme")).await?.status, 200);
+    rig.envoy.process().stop()?;
+    let log = std::fs::read_to_string(rig.folder().join("access.log"))?;
+    assert_eq!(log, "200 acme opportunistic default -\n");
     Ok(())
 }
 

@@ -5,13 +5,15 @@ use anyhow::{Context, Result, anyhow};
 use walrus::{Module, passes};
 
 /// Callbacks that no build implements.
-const UNUSED: [&str; 9] = [
+const UNUSED: [&str; 11] = [
+    "proxy_on_done",
     "proxy_on_downstream_connection_close",
     "proxy_on_downstream_data",
     "proxy_on_foreign_function",
     "proxy_on_grpc_receive_initial_metadata",
     "proxy_on_grpc_receive_trailing_metadata",
     "proxy_on_http_call_response",
+    "proxy_on_log",
     "proxy_on_new_connection",
     "proxy_on_upstream_connection_close",
     "proxy_on_upstream_data",

@@ -1,0 +1,77 @@
+//! The hostcalls of every request, without what the SDK puts around them: it copies each header into two buffers of its own, takes
+//! a name that is no UTF-8 for a reason to panic, and time through three types. Signatures: proxy-wasm ABI v0.2.1.
+
+#![allow(unsafe_code, reason = "hostcalls are foreign functions")]
+
+use std::ptr;
+
+use proxy_wasm::types::MapType;
+
+const OK: i32 = 0;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> i32;
+    fn proxy_get_header_map_pairs(kind: MapType, data: *mut *mut u8, size: *mut usize) -> i32;
+    fn proxy_get_header_map_value(
+        kind: MapType,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> i32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> i32;
+    fn proxy_increment_metric(metric: u32, offset: i64) -> i32;
+}
+
+/// Nanoseconds since 1970; 0 when there is no clock.
+pub(super) fn now_ns() -> u64 {
+    let mut time = 0;
+    // SAFETY: the host writes one number to where it is told.
+    match unsafe { proxy_get_current_time_nanoseconds(&raw mut time) } {
+        OK => time,
+        _ => 0,
+    }
+}
+
+/// All headers of one message in one buffer; an empty one when there are none.
+pub(super) fn header_pairs(kind: MapType) -> Vec<u8> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host writes an address and a length to where it is told.
+    let status = unsafe { proxy_get_header_map_pairs(kind, &raw mut data, &raw mut size) };
+    // SAFETY: it has filled them in, or left them as they were.
+    if status == OK { unsafe { taken(data, size) } } else { Vec::new() }
+}
+
+/// The first value of a header.
+pub(super) fn header(kind: MapType, name: &str) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host only reads within the name, and writes an address and a length to where it is told.
+    let status =
+        unsafe { proxy_get_header_map_value(kind, name.as_ptr(), name.len(), &raw mut data, &raw mut size) };
+    // SAFETY: it has filled them in, or left them as they were.
+    (status == OK).then(|| unsafe { taken(data, size) })
+}
+
+/// What the host has put into memory of this module.
+///
+/// # Safety
+/// Unless `data` is null, the host has got `size` bytes from this module's allocator, as a boxed slice of that length, has filled
+/// them, and keeps no reference to them.
+unsafe fn taken(data: *mut u8, size: usize) -> Vec<u8> {
+    // SAFETY: as above.
+    if data.is_null() { Vec::new() } else { unsafe { Vec::from_raw_parts(data, size, size) } }
+}
+
+/// Sets a property by its whole path.
+pub(super) fn set_property(path: &str, value: &str) {
+    // SAFETY: the host only reads within the two texts, and only during the call.
+    let _ = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
+/// Adds to a counter.
+pub(super) fn increment_metric(metric: u32, amount: u64) {
+    let offset = i64::try_from(amount).unwrap_or(i64::MAX);
+    // SAFETY: only numbers pass; a metric that is not known is refused by its status.
+    let _ = unsafe { proxy_increment_metric(metric, offset) };
+}
