@@ -3,19 +3,28 @@
 //! The SDK's trait methods unwrap every status; a panic costs Envoy the VM and the client a 503. Here an unexpected status
 //! is simply no value.
 
+mod clock;
 mod headers;
 mod raw;
 
+pub(crate) use clock::{era, keep_time, now};
 pub(crate) use headers::{Headers, forget_habits};
 use proxy_wasm::{
     hostcalls,
     types::{LogLevel, MapType},
 };
-use tidegate_core::{Timestamp, config::Config, gate::Verdict, outcome::Response};
+use tidegate_core::{config::Config, gate::Verdict, outcome::Response};
 
-/// Envoy's wall clock.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from_nanos(raw::now_ns())
+/// Shared data under a name, and which write it is from; `None` where there is none yet.
+pub(crate) fn shared_data(name: &str) -> Option<(Vec<u8>, u32)> {
+    raw::shared_data(name)
+}
+
+/// Replaces shared data if it is still from the write that was read, or there is still none.
+pub(crate) fn set_shared_data(name: &str, data: &[u8], read: Option<u32>) -> bool {
+    /// Envoy numbers writes upwards from 1, and takes 0 for "whatever it is now". Where there is nothing it takes any number.
+    const NONE_YET: u32 = u32::MAX;
+    raw::set_shared_data(name, data, read.unwrap_or(NONE_YET))
 }
 
 /// Adds to a counter.

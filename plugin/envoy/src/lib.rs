@@ -10,6 +10,7 @@
 //! | `held` | requests held back until tokens are there |
 //! | `state` | what the VM keeps of a plugin across requests and configuration updates |
 //! | `crew` | the workers that serve, and which of them leads |
+//! | `books` | their budgets, in shared data |
 //! | `shared` | tables in shared data, for those that do not lead |
 //! | `courier` | reports until they are durable, notes between workers |
 //! | `link` | the leader's sync stream to the forecaster |
@@ -22,6 +23,7 @@
 
 #[cfg(feature = "llm")]
 mod body;
+mod books;
 mod courier;
 mod crew;
 mod frame;

@@ -51,6 +51,12 @@ impl Root {
             if !state.crew.is_member() {
                 return;
             }
+            if host::keep_time() {
+                // Times of before mean nothing any more.
+                let now = host::now();
+                state.open_books(now);
+                state.share(now);
+            }
             let leader = state.crew.leader();
             let requests = state.gate.allocator().requests();
             if state.crew.beat(requests, now) {
@@ -129,6 +135,7 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
+        host::keep_time();
         self.state = state::of_plugin(&host::property("plugin_name"));
         let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
             .ok()

@@ -7,13 +7,15 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use proxy_wasm::{hostcalls, types::LogLevel};
 use tidegate_core::{
-    Share, TableState, Timestamp,
+    Crew as Sharing, Share, TableState, Timestamp,
     config::Config,
     gate::{Gate, Verdict},
+    lease::Birth,
     table::TableError,
 };
 
 use crate::{
+    books,
     courier::{Courier, Note},
     crew::Crew,
     held::{Held, Stream},
@@ -24,7 +26,7 @@ use crate::{
     shared::{self, Notice},
 };
 
-/// A worker's part of the budget changes by this part of the whole at least: each change means to apply the table again.
+/// A worker's part of the budget on trial changes by this part of the whole at least: each change means to apply the table again.
 const SHARE_STEPS: u64 = 32;
 
 /// Fine enough for reports and reconnects, coarse enough to cost nothing; shorter while somebody is held back.
@@ -43,6 +45,8 @@ pub(crate) struct State {
     pub(crate) bodies: crate::body::Watch,
     /// Length of a tick.
     tick_ms: u64,
+    /// This worker's part of the budgets on trial.
+    trial_share: Share,
     plugin: String,
     configured: bool,
     newest_epoch: u64,
@@ -79,6 +83,7 @@ impl State {
             #[cfg(feature = "llm")]
             bodies: crate::body::Watch::default(),
             tick_ms: 0,
+            trial_share: Share::WHOLE,
             plugin: plugin.to_owned(),
             configured: false,
             newest_epoch: 0,
@@ -108,7 +113,11 @@ impl State {
         }
         self.rules = RuleUse::new(&self.gate.config().rules);
         self.configured = true;
+        self.trial_share = Share::WHOLE;
         if self.crew.is_member() {
+            if self.gate.allocator().crew().is_none() {
+                self.open_books(now);
+            }
             self.share(now);
         }
         if self.gate.allocator().waiting() == 0 { self.held.take_all() } else { Vec::new() }
@@ -132,8 +141,21 @@ impl State {
         self.crew.join(now);
         self.gate.identify(self.crew.id());
         self.courier.open_mailbox(self.crew.id());
+        self.open_books(now);
         self.share(now);
         self.tell_all(&Note::Crew);
+    }
+
+    /// Shares all budgets with the other workers, by the books of the present era.
+    pub(crate) fn open_books(&mut self, now: Timestamp) {
+        let cells = books::cells(&self.plugin, &self.gate.resource_names(), host::era());
+        let sharing = self.sharing();
+        self.gate.allocator_mut().join_crew(&cells, sharing, now);
+    }
+
+    /// Shared data outlives VMs: what is not there yet nobody has drawn on.
+    fn sharing(&self) -> Sharing {
+        Sharing { workers: self.crew.size(), birth: Birth::First }
     }
 
     /// Those whose time has come, with what becomes of them and their tier's name.
@@ -163,12 +185,17 @@ impl State {
         }
     }
 
-    /// Takes this worker's part of the budget where it has changed much, and the tables as they are.
+    /// Takes over how many workers share the budgets, and the tables as they are. What is on trial is divided by the load.
     pub(crate) fn share(&mut self, now: Timestamp) {
+        let sharing = self.sharing();
+        if self.gate.allocator().crew() != Some(sharing) {
+            self.gate.allocator_mut().set_crew(sharing);
+        }
         let share = self.crew.share();
-        let change = share.distance(self.gate.allocator().share());
+        let change = share.distance(self.trial_share);
         if change > Share::new(1, SHARE_STEPS) || share == Share::WHOLE {
             self.gate.set_share(share, now);
+            self.trial_share = share;
         }
         self.load_tables(now);
     }

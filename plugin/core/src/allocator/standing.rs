@@ -19,14 +19,22 @@ pub struct Standing {
 }
 
 impl Allocator {
-    /// Where a key stands with its contract on a resource; none without a contract, and in a crew, where that takes asking others.
+    /// Where a key stands with its contract on a resource; none without a contract. In a crew the others hear at once what this worker
+    /// has counted of it, and it is exact as far as they are asked too.
     pub fn standing(&mut self, key: &[u8], resource: u8, wall: Timestamp) -> Option<Standing> {
         let now = self.begin(wall, 0);
         let found = self.keys.find(KeyHash::of(key)).unwrap_or(super::keys::COMMON);
-        let slot = self.keys.slot(found, resource)?;
-        let state = self.resources.get(usize::from(resource)).filter(|state| !state.budget.is_shared())?;
-        let (rate, burst) = state.contract(slot, self.tier_of(found))?;
-        let left = slot.standard.left((rate, burst), now);
+        let (tier, hash) = (self.tier_of(found), self.hash_of(found));
+        let slot = self.keys.slot_mut(found, resource)?;
+        let state = self.resources.get(usize::from(resource))?;
+        let (rate, burst) = state.contract(slot, tier)?;
+        let left = if state.budget.is_shared() {
+            let used = slot.standard.counted();
+            slot.standard.forget();
+            state.budget.tell_contract(hash, (rate, burst), used, now)
+        } else {
+            slot.standard.left((rate, burst), now)
+        };
         let seconds = |amount| rate.time_for(amount).map(|nanos| nanos.div_ceil(NANOS_PER_SECOND));
         let whole = |amount: Amount| amount.floor_tokens().max(0) as u64;
         Some(Standing {

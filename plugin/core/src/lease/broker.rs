@@ -178,10 +178,7 @@ impl<C: Cells> Broker<C> {
         lease.unspent.0 -= held.0;
         let rest = Amount(amount.0 - held.0);
         if rest > Amount::ZERO {
-            self.change(pool, lease, terms, now, |books, _| {
-                books.charge(rest);
-                Some(())
-            });
+            self.change_own(pool, lease, terms, now, |books| books.charge(rest));
         }
     }
 
@@ -205,18 +202,31 @@ impl<C: Cells> Broker<C> {
             });
             rest = Amount(amount.0 - part.0);
             if part > Amount::ZERO {
-                self.change(pool, lease, terms, now, |books, _| {
-                    books.refund(part, reserved);
-                    Some(())
-                });
+                self.change_own(pool, lease, terms, now, |books| books.refund(part, reserved));
             }
         }
         let rest = lease.refund(rest, now);
         if rest > Amount::ZERO {
-            self.change(pool, lease, terms, now, |books, _| {
-                books.refund(rest, Amount::ZERO);
-                Some(())
-            });
+            self.change_own(pool, lease, terms, now, |books| books.refund(rest, Amount::ZERO));
+        }
+    }
+
+    /// Changes the books for a request that has been decided. The worker has seen them then: what it gave back is there for its next
+    /// request.
+    fn change_own(
+        &self,
+        pool: u32,
+        lease: &mut Lease,
+        terms: &Terms,
+        now: Timestamp,
+        change: impl Fn(&mut Pool),
+    ) {
+        let changed = self.change(pool, lease, terms, now, |books, _| {
+            change(books);
+            Some(())
+        });
+        if let Some((books, _)) = changed {
+            lease.look(&books, now);
         }
     }
 

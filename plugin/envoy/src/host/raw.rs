@@ -22,10 +22,40 @@ unsafe extern "C" {
     ) -> i32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> i32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> i32;
+    fn proxy_get_shared_data(
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> i32;
+    fn proxy_set_shared_data(
+        name: *const u8,
+        name_size: usize,
+        data: *const u8,
+        size: usize,
+        cas: u32,
+    ) -> i32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision_ns: u64, time: *mut u64) -> i32;
+}
+
+/// Nanoseconds on a clock that nobody sets, the same for all VMs of one Envoy.
+pub(super) fn monotonic_ns() -> u64 {
+    const MONOTONIC: u32 = 1;
+    let mut time = 0;
+    // SAFETY: the host writes one number to where it is told.
+    match unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) } {
+        OK => time,
+        _ => 0,
+    }
 }
 
 /// Nanoseconds since 1970; 0 when there is no clock.
-pub(super) fn now_ns() -> u64 {
+pub(super) fn wall_ns() -> u64 {
     let mut time = 0;
     // SAFETY: the host writes one number to where it is told.
     match unsafe { proxy_get_current_time_nanoseconds(&raw mut time) } {
@@ -67,6 +97,24 @@ unsafe fn taken(data: *mut u8, size: usize) -> Vec<u8> {
 pub(super) fn set_property(path: &str, value: &str) {
     // SAFETY: the host only reads within the two texts, and only during the call.
     let _ = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
+/// Shared data under a name, and which write it is from; `None` where there is none yet.
+pub(super) fn shared_data(name: &str) -> Option<(Vec<u8>, u32)> {
+    let (mut data, mut size, mut cas) = (ptr::null_mut(), 0, 0);
+    // SAFETY: the host only reads within the name, and writes an address and two numbers to where it is told.
+    let status = unsafe {
+        proxy_get_shared_data(name.as_ptr(), name.len(), &raw mut data, &raw mut size, &raw mut cas)
+    };
+    // SAFETY: it has filled them in, or left them as they were.
+    (status == OK).then(|| unsafe { (taken(data, size), cas) })
+}
+
+/// Replaces shared data if it is still from the write `cas`, or there is none.
+pub(super) fn set_shared_data(name: &str, data: &[u8], cas: u32) -> bool {
+    // SAFETY: the host only reads within the two, and only during the call.
+    let status = unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), data.as_ptr(), data.len(), cas) };
+    status == OK
 }
 
 /// Adds to a counter.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde_json::json;
 use tidegate_e2e::{
     forecaster::Bucket,
     load::{Answer, Ask},
@@ -16,7 +17,9 @@ use crate::world::{self, SOON, Stream};
 #[tokio::test]
 async fn a_bronze_flood_is_refused_while_gold_is_served() -> Result<()> {
     let _turn = world::turn().await?;
-    let plan = world::plan("enforcement", world::plugin(&world::requests()), world::forecaster()?);
+    let mut plugin = world::plugin(&world::requests());
+    plugin["access_log"] = json!(true);
+    let plan = world::plan("enforcement", plugin, world::forecaster()?);
     let mut rig = Rig::start(&plan).await?;
     world::first_table(&rig, "acme").await?;
 

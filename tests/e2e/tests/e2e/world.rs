@@ -43,7 +43,6 @@ pub(crate) fn plugin(resources: &Value) -> Value {
         "resources": resources,
         "forecaster": { "cluster": "tidegate", "token": TOKEN },
         "response_headers": true,
-        "access_log": true,
         "ratelimit_headers": true,
     })
 }

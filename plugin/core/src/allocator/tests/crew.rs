@@ -298,3 +298,34 @@ fn what_is_held_is_divided_and_nobody_takes_along_more_than_its_part() {
     assert_eq!(flood_all(&mut crew, "x", 100, now), 96, "the first books there are");
     assert_eq!(flood_all(&mut crew, "x", 100, after(7 * SECOND / 2)), 50);
 }
+
+#[test]
+fn what_a_worker_gives_back_is_there_for_its_next_request() {
+    let (mut crew, ..) = crew(1, |table| table.tiers[1].floor_permille = 0);
+    // Of 100 tokens 30 are used, then 10: each estimate of 60 fits only if the one before was settled.
+    for (step, (cost, actual)) in (0..).zip([(60, 30), (60, 10), (60, 0), (60, 60)]) {
+        let now = after(step * 1_000_000);
+        let Decision::Admit(Admission { receipt: Some(receipt), .. }) =
+            ask_estimate(&mut crew[0], "x", cost, now)
+        else {
+            panic!("{cost} refused in step {step}")
+        };
+        assert!(crew[0].settle(receipt, &[(0, actual)], now));
+    }
+    assert!(!admitted(&ask(&mut crew[0], "x", 1, after(4_000_000))));
+}
+
+#[test]
+fn a_contract_stands_as_all_workers_have_used_it() {
+    let (mut crew, ..) = crew(3, |table| {
+        table.keys.push(key("acme", 0, contract(1.0, 40), Reservation::default(), 60));
+    });
+    let left = |worker: &mut Allocator| worker.standing(b"acme", 0, start()).map(|standing| standing.left);
+    assert_eq!(left(&mut crew[0]), Some(40));
+    for worker in &mut crew {
+        assert_eq!(flood(worker, "acme", 5, start()), 5);
+        assert!(left(worker).is_some());
+    }
+    assert_eq!(left(&mut crew[0]), Some(25));
+    assert_eq!(crew[0].standing(b"somebody", 0, start()), None, "no contract");
+}

@@ -1,0 +1,56 @@
+//! Time as all workers of one Envoy have it: that of a clock which nobody sets, counted from where the wall clock once stood.
+//!
+//! Budgets that workers share refill by time, so all have to go by the same clock, and a wall clock that is set back would stall
+//! them. Where it stood is in shared data; when it has been set since, everybody counts anew, and that begins another era.
+
+use std::cell::Cell;
+
+use tidegate_core::Timestamp;
+
+use super::{raw, set_shared_data, shared_data};
+
+const SHARED: &str = "tidegate.clock";
+/// Who is off by so much counts anew. Clocks that are only slewed take both along.
+const MOST_NS: u64 = 1_000_000_000;
+
+thread_local! {
+    /// What has to be added to the clock that nobody sets; it wraps.
+    static OFFSET_NS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// What time it is.
+pub(crate) fn now() -> Timestamp {
+    let time = OFFSET_NS.get().map(|offset| raw::monotonic_ns().wrapping_add(offset));
+    Timestamp::from_nanos(time.unwrap_or_else(raw::wall_ns))
+}
+
+/// Times of different eras have nothing to do with one another.
+pub(crate) fn era() -> u64 {
+    OFFSET_NS.get().unwrap_or_default()
+}
+
+/// Looks whether the wall clock has been set, by this worker's own eyes or by another's. True when another era has begun.
+pub(crate) fn keep_time() -> bool {
+    let (wall, monotonic) = (raw::wall_ns(), raw::monotonic_ns());
+    let is_right = |offset: u64| monotonic.wrapping_add(offset).abs_diff(wall) <= MOST_NS;
+    let before = OFFSET_NS.get();
+    if before.is_some_and(is_right) {
+        return false;
+    }
+    let (shared, read) = read();
+    let own = wall.wrapping_sub(monotonic);
+    let next = match shared.filter(|offset| is_right(*offset)) {
+        Some(offset) => offset,
+        None if set_shared_data(SHARED, &own.to_le_bytes(), read) => own,
+        // Another was faster.
+        None => self::read().0.unwrap_or(own),
+    };
+    OFFSET_NS.set(Some(next));
+    before != Some(next)
+}
+
+fn read() -> (Option<u64>, Option<u32>) {
+    let found = shared_data(SHARED);
+    let offset = found.as_ref().and_then(|(bytes, _)| Some(u64::from_le_bytes(*bytes.first_chunk()?)));
+    (offset, found.map(|(_, cas)| cas))
+}
