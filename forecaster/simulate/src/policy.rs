@@ -65,6 +65,8 @@ pub struct Elastic {
     pub unit_per_s: f64,
     /// The burst, in seconds of the capacity.
     pub burst_s: f64,
+    /// The quantile of what is forecast that is ordered; the mean if there is none.
+    pub quantile: Option<f64>,
 }
 
 impl Policy {
