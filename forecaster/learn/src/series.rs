@@ -8,6 +8,8 @@ use crate::learner::Learning;
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
+/// From this level on, quantiles are no less than a peak that comes back.
+const PEAK_LEVEL: f64 = 0.975;
 /// How far ahead errors are learned, in steps; further on, intervals grow with the root of the distance.
 const LEARNED_AHEAD: usize = 15;
 /// Sums are few, so that they may have the models that take time and memory: seasons of history these are fitted to.
@@ -270,6 +272,15 @@ impl Series {
     pub fn at(&self, step: u64) -> Option<&StepForecast> {
         let ahead = usize::try_from(step.checked_sub(self.from)?).ok()?;
         self.forecast.get(ahead)
+    }
+
+    /// What capacity should be there for in a step, if the forecast reaches so far: the mean, or where a peak that comes
+    /// back is expected, the quantile that is no less than it.
+    #[must_use]
+    pub fn to_provide_for(&self, step: u64) -> Option<f64> {
+        let forecast = self.at(step)?;
+        let is_peak = self.model.expects_peak(step);
+        Some(if is_peak { forecast.quantile(PEAK_LEVEL).max(forecast.mean) } else { forecast.mean })
     }
 
     /// The newest forecast and the number of its first step.

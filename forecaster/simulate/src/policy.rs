@@ -65,7 +65,7 @@ pub struct Elastic {
     pub unit_per_s: f64,
     /// The burst, in seconds of the capacity.
     pub burst_s: f64,
-    /// The quantile of what is forecast that is ordered; the mean if there is none.
+    /// The quantile of what is forecast that is ordered; without, the mean, and peaks that come back.
     pub quantile: Option<f64>,
 }
 

@@ -73,16 +73,18 @@ impl<'a> Planning<'a> {
         Ok(Timestamp::from_millis(report_at_ms.min(closes_at_ms)))
     }
 
-    /// What everybody together is expected to ask of the first resource in a step: the mean, or the quantile by which
-    /// capacity is ordered.
+    /// What everybody together is expected to ask of the first resource in a step: the mean and peaks that come
+    /// back, or the quantile by which capacity is ordered.
     pub(crate) fn expected(&self, step: u64) -> Option<f64> {
         match self.foresight {
             Foresight::None => None,
             Foresight::Perfect(future) => Some(future.total(0, step) as f64),
             Foresight::Model | Foresight::Shuffled(_) => {
-                let forecast = self.learner.total(0)?.at(step)?;
-                let quantile = self.policy.elastic.and_then(|elastic| elastic.quantile);
-                Some(quantile.map_or(forecast.mean, |level| forecast.quantile(level)))
+                let total = self.learner.total(0)?;
+                match self.policy.elastic.and_then(|elastic| elastic.quantile) {
+                    Some(level) => Some(total.at(step)?.quantile(level)),
+                    None => total.to_provide_for(step),
+                }
             }
         }
     }
