@@ -8,8 +8,6 @@ use crate::learner::Learning;
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
-/// From this level on, quantiles are no less than a peak that comes back.
-const PEAK_LEVEL: f64 = 0.975;
 /// How far ahead errors are learned, in steps; further on, intervals grow with the root of the distance.
 const LEARNED_AHEAD: usize = 15;
 /// Sums are few, so that they may have the models that take time and memory: seasons of history these are fitted to.
@@ -275,12 +273,12 @@ impl Series {
     }
 
     /// What capacity should be there for in a step, if the forecast reaches so far: the mean, or where a peak that comes
-    /// back is expected, the quantile that is no less than it.
+    /// back is expected, a quantile; from 0.975 on it is no less than that peak.
     #[must_use]
-    pub fn to_provide_for(&self, step: u64) -> Option<f64> {
+    pub fn to_provide_for(&self, step: u64, quantile: f64) -> Option<f64> {
         let forecast = self.at(step)?;
         let is_peak = self.model.expects_peak(step);
-        Some(if is_peak { forecast.quantile(PEAK_LEVEL).max(forecast.mean) } else { forecast.mean })
+        Some(if is_peak { forecast.quantile(quantile).max(forecast.mean) } else { forecast.mean })
     }
 
     /// The newest forecast and the number of its first step.

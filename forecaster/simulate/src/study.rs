@@ -58,8 +58,8 @@ pub struct Making {
     pub loads: Vec<f64>,
     /// The bursts that all budgets have, in seconds of their capacity.
     pub burst_s: f64,
-    /// Where capacity follows demand: the quantile of what is forecast that is ordered; without, the mean, and
-    /// peaks that come back.
+    /// Where capacity follows demand: the quantile that is ordered where a peak that comes back is expected; the mean
+    /// elsewhere, and without.
     pub order_quantile: Option<f64>,
     /// On which terms customers are served, one after the other.
     pub terms: Vec<Terms>,
