@@ -6,9 +6,14 @@
 //! averaged over levels, pooled over all forecasts of a series. MSIS: Makridakis et al., *The M4 Competition* (2020),
 //! the interval score of the 95 % interval over the same scale. sMAPE as in M4, in percent. Probabilities of scenarios
 //! are scored by [`super::chance`].
+//!
+//! Where many values are the same, as zeros are, a bound may be that very value, and then no interval has the coverage
+//! that it says. So coverage is told once more by the probability integral transform of discrete values, without its
+//! random part (Czado, Gneiting and Held, *Predictive model assessment for count data*, Biometrics 65, 2009): a value
+//! that several quantiles are equal to is as much inside as of their levels lies inside.
 
 use serde::Serialize;
-use tidegate_model::BOUND_LEVELS;
+use tidegate_model::{BOUND_LEVELS, LEVELS, StepForecast};
 
 use crate::{
     chance::{Chance, Mean},
@@ -42,6 +47,19 @@ pub struct Score {
     pub coverage_95: f64,
     /// Share of values in the 99 % interval.
     pub coverage_99: f64,
+    /// Share of the places that values have in the distribution that is within the 80 % interval; differs from
+    /// `coverage_80` where values are equal to a bound.
+    pub pit_80: f64,
+    /// The same of the 95 % interval.
+    pub pit_95: f64,
+    /// Median over series of how far `pit_80` is from 0.8, and the share of series for which that is at most 0.05.
+    pub pit_80_off: f64,
+    /// See above.
+    pub pit_80_near: f64,
+    /// The same of 95 %.
+    pub pit_95_off: f64,
+    /// See above.
+    pub pit_95_near: f64,
     /// Mean over series.
     pub msis: f64,
     /// Mean over series, percent.
@@ -67,6 +85,11 @@ pub struct Score {
 /// What the 50, 80, 90, 95 and 99 % intervals leave out on each side.
 const COVERED: [f64; 5] = [0.25, 0.1, 0.05, 0.025, 0.005];
 
+/// What the 80 and 95 % intervals leave out on each side.
+const PLACED: [f64; 2] = [0.1, 0.025];
+/// A series is covered as it should be if it is no further off.
+const NEAR: f64 = 0.05;
+
 /// Sums over the forecasts of a series.
 #[derive(Default)]
 struct Sums {
@@ -77,6 +100,7 @@ struct Sums {
     pinball: f64,
     values: f64,
     inside: [Mean; COVERED.len()],
+    placed: [Mean; PLACED.len()],
     chance: Chance,
 }
 
@@ -105,6 +129,15 @@ pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
     let covered =
         |at: usize| pooled(&|sums| sums.inside.get(at).map_or((0.0, 0.0), |one| (one.sum, one.count)));
     let [coverage_50, coverage_80, coverage_90, coverage_95, coverage_99] = [0, 1, 2, 3, 4].map(covered);
+    let placed =
+        |at: usize| pooled(&|sums| sums.placed.get(at).map_or((0.0, 0.0), |one| (one.sum, one.count)));
+    let off = |at: usize| {
+        let wanted = PLACED.get(at).map_or(f64::NAN, |tail| 1.0 - 2.0 * tail);
+        let of = |sums: &Sums| sums.placed.get(at).map_or(f64::NAN, |one| (one.get() - wanted).abs());
+        let near = sums.iter().filter(|sums| of(sums) <= NEAR).count() as f64;
+        (median(&of), near / sums.len() as f64)
+    };
+    let ((pit_80_off, pit_80_near), (pit_95_off, pit_95_near)) = (off(0), off(1));
     let wql = |sums: &Sums| sums.pinball / sums.values;
     let mut chance = Chance::default();
     sums.iter().for_each(|sums| chance.merge(&sums.chance));
@@ -122,6 +155,12 @@ pub fn score(frame: &Frame, plan: &Plan, outcome: &Outcome) -> Score {
         coverage_90,
         coverage_95,
         coverage_99,
+        pit_80: placed(0),
+        pit_95: placed(1),
+        pit_80_off,
+        pit_80_near,
+        pit_95_off,
+        pit_95_near,
         msis: over_series(&|sums| sums.msis.get()),
         smape: over_series(&|sums| sums.smape.get()),
         spike_brier: chance.brier.get(),
@@ -157,6 +196,9 @@ fn of_series(series: &Series, windows: &[Forecasts], season: usize) -> Sums {
                 let interval = step.quantile(tail)..=step.quantile(1.0 - tail);
                 mean.add(f64::from(u8::from(interval.contains(&value))));
             }
+            for (mean, tail) in sums.placed.iter_mut().zip(PLACED) {
+                mean.add(placed_within(step, value, tail));
+            }
             sums.values += value.abs();
             let losses = BOUND_LEVELS
                 .iter()
@@ -169,6 +211,20 @@ fn of_series(series: &Series, windows: &[Forecasts], season: usize) -> Sums {
         sums.msis.add(intervals.get() / absolute);
     }
     sums
+}
+
+/// How much of the place that a value has in the distribution lies between two levels, `tail` from either end.
+fn placed_within(step: &StepForecast, value: f64, tail: f64) -> f64 {
+    let (low, high) = (step.quantile(tail), step.quantile(1.0 - tail));
+    if value != low && value != high {
+        return f64::from(u8::from((low..=high).contains(&value)));
+    }
+    let [first, .., last] = step.quantiles;
+    let mut equal = LEVELS.iter().zip(step.quantiles).filter(|(_, quantile)| *quantile == value);
+    let from = equal.next().map_or(tail, |(level, _)| *level);
+    let to = equal.next_back().map_or(from, |(level, _)| *level);
+    let (from, to) = (if first == value { 0.0 } else { from }, if last == value { 1.0 } else { to });
+    if to > from { (to.min(1.0 - tail) - from.max(tail)).max(0.0) / (to - from) } else { 1.0 }
 }
 
 /// Mean absolute and mean square difference between values a season apart.
@@ -191,4 +247,20 @@ fn median(mut values: Vec<f64>) -> f64 {
     let middle = values.len() / 2;
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
     if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_many_quantiles_are_equal_to_is_as_much_inside_as_their_levels_are() {
+        let step = StepForecast { mean: 1.0, quantiles: [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 5.0, 9.0] };
+        let within = |value| placed_within(&step, value, 0.1);
+        // Of the half that zeros are, the lowest tenth of all is outside.
+        assert!((within(0.0) - 0.8).abs() < 1e-12);
+        assert_eq!((within(2.0), within(4.0), within(4.1)), (1.0, 1.0, 0.0));
+        let silent = placed_within(&StepForecast::default(), 0.0, 0.1);
+        assert!((silent - 0.8).abs() < 1e-12, "{silent}");
+    }
 }

@@ -4,7 +4,7 @@ use crate::{chart::escaped, metrics::Score};
 
 type Figure = (&'static str, fn(&Score) -> f64, usize);
 
-const FIGURES: [Figure; 16] = [
+const FIGURES: [Figure; 18] = [
     ("MASE", |score| score.mase, 3),
     ("median", |score| score.mase_median, 3),
     ("RMSSE", |score| score.rmsse, 3),
@@ -15,6 +15,8 @@ const FIGURES: [Figure; 16] = [
     ("in 90 %", |score| 100.0 * score.coverage_90, 1),
     ("in 95 %", |score| 100.0 * score.coverage_95, 1),
     ("in 99 %", |score| 100.0 * score.coverage_99, 1),
+    ("PIT 80 %", |score| 100.0 * score.pit_80, 1),
+    ("PIT 95 %", |score| 100.0 * score.pit_95, 1),
     ("MSIS", |score| score.msis, 2),
     ("spikes", |score| score.spike_brier / score.spike_brier_base, 3),
     ("scenarios", |score| score.scenario_log_loss / score.scenario_log_loss_base, 3),

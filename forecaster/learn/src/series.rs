@@ -272,6 +272,15 @@ impl Series {
         self.forecast.get(ahead)
     }
 
+    /// What capacity should be there for in a step, if the forecast reaches so far: the mean, or where a peak that comes
+    /// back is expected, a quantile; from 0.975 on it is no less than that peak.
+    #[must_use]
+    pub fn to_provide_for(&self, step: u64, quantile: f64) -> Option<f64> {
+        let forecast = self.at(step)?;
+        let is_peak = self.model.expects_peak(step);
+        Some(if is_peak { forecast.quantile(quantile).max(forecast.mean) } else { forecast.mean })
+    }
+
     /// The newest forecast and the number of its first step.
     #[must_use]
     pub fn forecast(&self) -> (u64, &[StepForecast]) {

@@ -2,13 +2,14 @@
 //!
 //! Each observation settles what was forecast for it at several distances ([`lead`]): the methods' weights at that
 //! distance move ([`mix`]), and the error of the combination joins the sample that intervals are made of
-//! ([`errors`]). An error at distance h is thus learned h steps after the forecast, and never before.
+//! ([`errors`]), from which, with those of each method, quantiles are made ([`panel`]). An error at distance h is thus learned h steps after the forecast, and never before.
 //!
 //! A bank of one method is how the methods of the registry become models. The state is bounded by the settings.
 
 mod errors;
 mod lead;
 mod mix;
+mod panel;
 mod regime;
 mod scale;
 mod uplift;
@@ -23,6 +24,7 @@ use crate::{
     snapshot::{self, SnapshotError},
 };
 use lead::{Issued, Lead};
+use panel::Panel;
 use regime::Regime;
 use scale::Scale;
 use uplift::Uplift;
@@ -35,6 +37,8 @@ const FURTHEST: u64 = 1 << 16;
 const LARGEST: f64 = 1e18;
 /// Points and quantiles stay below so many times the largest value seen.
 const CEILING: f64 = 2.0;
+/// From this level on quantiles are no less than a peak that comes back.
+const PEAKS_FROM: f64 = 0.975;
 /// What is learned at one distance counts so much at the next one, and so on, down to the least share.
 const NEIGHBOUR: f32 = 0.5;
 const LEAST_SHARE: f32 = 0.01;
@@ -189,20 +193,47 @@ impl Bank {
         }
     }
 
+    /// The point of the step so many ahead without events.
+    fn usual(&self, points: &Points, ahead: usize) -> f64 {
+        self.combined(points.at(ahead - 1), &Place::of(ahead, &self.state.leads))
+    }
+
     /// What is expected of the step so many ahead, and by how much more that is than methods say.
     fn lifted(&self, points: &Points, ahead: usize) -> (f64, f64) {
         let now = self.state.history.last_step();
-        let usual = |step: u64| {
-            let ahead = (step.saturating_sub(now) as usize).max(1);
-            self.combined(points.at(ahead - 1), &Place::of(ahead, &self.state.leads))
-        };
-        let step = now.saturating_add(ahead as u64);
-        let (own, most) = (usual(step), self.state.largest * CEILING);
-        let lifted = self.state.uplift.lift(now, step, usual).min(most);
+        let own = self.usual(points, ahead);
+        let lifted = self.state.uplift.lift(now, now.saturating_add(ahead as u64), own);
+        let lifted = lifted.min(self.state.largest * CEILING);
         (lifted, if own > 0.0 { lifted / own } else { 1.0 })
     }
 
-    /// The forecast of the step so many ahead, and by how much more its mean is than usual.
+    /// The quantiles that all methods' make, and a peak that comes back; `own` by the combination's errors.
+    fn blended(&self, own: &StepForecast, points: &Points, ahead: usize) -> StepForecast {
+        let place = Place::of(ahead, &self.state.leads);
+        let unit = |point: f64| self.state.scale.of(point, ahead);
+        let by = |lead: usize| {
+            let panel = self.state.leads.get(lead).and_then(Lead::panel);
+            let blend =
+                |panel: &Panel| panel.quantiles(points.at(ahead - 1), &own.quantiles, place.growth, unit);
+            panel.map_or(own.quantiles, blend)
+        };
+        let now = self.state.history.last_step();
+        let usual = |step: u64| self.usual(points, (step.saturating_sub(now) as usize).max(1));
+        let floor = self.state.uplift.floor(now, now.saturating_add(ahead as u64), usual);
+        let most = self.state.largest * CEILING;
+        let mut least = 0.0_f64;
+        let mut quantiles = own.quantiles;
+        let blends = by(place.from).into_iter().zip(by(place.to)).zip(LEVELS);
+        for (quantile, ((near, far), level)) in quantiles.iter_mut().zip(blends) {
+            let blend = near * (1.0 - place.share) + far * place.share;
+            let floor = if level >= PEAKS_FROM { floor } else { 0.0 };
+            least = least.max(blend).max(floor).min(most);
+            *quantile = least;
+        }
+        StepForecast { quantiles, ..*own }
+    }
+
+    /// The forecast of the step so many ahead by the combination's errors, and by how much more its mean is than usual.
     fn step_forecast(
         &self,
         points: &Points,
@@ -244,9 +275,10 @@ impl Bank {
         for index in 0..self.state.leads.len() {
             let Some(lead) = self.state.leads.get(index).filter(|lead| due(lead)) else { continue };
             let ahead = lead.ahead();
-            let (forecast, uplift) = self.step_forecast(&points, ahead, &offsets);
-            let unit = self.state.scale.of(forecast.mean, ahead);
-            let issued = Issued::new(step + ahead as u64, points.at(ahead - 1), &forecast, unit, uplift);
+            let (own, uplift) = self.step_forecast(&points, ahead, &offsets);
+            let forecast = self.blended(&own, &points, ahead);
+            let (due, unit) = (step + ahead as u64, self.state.scale.of(own.mean, ahead));
+            let issued = Issued::new(due, points.at(ahead - 1), &forecast, &own, unit, uplift);
             if let Some(lead) = self.state.leads.get_mut(index) {
                 lead.push(issued);
             }
@@ -258,7 +290,8 @@ impl Bank {
         let watched = self.state.leads.iter().rposition(Lead::is_issued_each_step);
         let mut expected = None;
         for index in 0..self.state.leads.len() {
-            let Some(issued) = self.state.leads.get_mut(index).and_then(|lead| lead.settle(step, value))
+            let Some(issued) =
+                self.state.leads.get_mut(index).and_then(|lead| lead.settle(step, value, &self.state.scale))
             else {
                 continue;
             };
@@ -318,7 +351,10 @@ impl Model for Bank {
         let passed = passed - passed.saturating_sub(FURTHEST) / longest * longest;
         let passed = passed as usize;
         let (points, offsets) = (self.points(passed + horizon), self.offsets());
-        let step = |ahead: usize| self.reported(self.step_forecast(&points, ahead, &offsets).0, ahead);
+        let step = |ahead: usize| {
+            let (own, _) = self.step_forecast(&points, ahead, &offsets);
+            self.reported(self.blended(&own, &points, ahead), ahead)
+        };
         (passed + 1..=passed + horizon).map(step).collect()
     }
 

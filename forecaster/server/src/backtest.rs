@@ -18,7 +18,8 @@ model knew. Each series is replayed once: a model learns one value after the oth
 
 Rows are `unique_id,ds,cutoff,y,mean,median,lo-80,hi-80,..`, with a column `model` when several were asked for. In the \
 table, spikes and scenarios are the Brier score of a spike's probability and the log loss of the scenario mix, each over \
-that of the base rate (below 1 is better than to know how often it happened); MASE, RMSSE, MSIS and sMAPE are means over series, WQL and intervals are pooled; µs/window is CPU time of \
+that of the base rate (below 1 is better than to know how often it happened); PIT is coverage that counts a value equal \
+to several quantiles, as zeros often are, by the levels of those that lie inside; MASE, RMSSE, MSIS and sMAPE are means over series, WQL and intervals are pooled; µs/window is CPU time of \
 forecasting and fitting. Naive models are always in the table.";
 
 /// Options of `tidegate backtest`.

@@ -20,6 +20,8 @@ const STEP: f32 = 0.01;
 const MARGIN: f32 = 0.002;
 /// Beyond the sample, its shape from here to its end goes on.
 const TAIL: f32 = 0.1;
+/// Errors beyond so many units are taken for so many.
+const LARGEST: f32 = 100.0;
 /// What the 99 % interval leaves out, of what the 95 % interval does; how far the 50 % bounds are from the median, of how
 /// far the 80 % bounds are.
 const OUTER: f32 = 0.2;
@@ -49,6 +51,12 @@ impl Errors {
         }
     }
 
+    /// A sample that is read as it is, whatever came of that.
+    pub(super) fn plain() -> Self {
+        let levels = BOUND_LEVELS.map(|level| level as f32);
+        Self { newest: Vec::new(), oldest: 0, capacity: MANY, levels, sorted: Vec::new() }
+    }
+
     pub(super) fn restored(&mut self) {
         self.sorted.clone_from(&self.newest);
         self.sorted.sort_unstable_by(f32::total_cmp);
@@ -66,6 +74,12 @@ impl Errors {
                 *median = 0.5;
             }
         }
+        self.add(error);
+    }
+
+    /// Takes an error into the sample.
+    pub(super) fn add(&mut self, error: f32) {
+        let error = error.clamp(-LARGEST, LARGEST);
         let place = self.sorted.partition_point(|&other| other < error);
         self.sorted.insert(place, error);
         if self.newest.len() < self.capacity {

@@ -4,7 +4,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{errors::Errors, mix::Mix};
+use super::{
+    errors::Errors,
+    mix::Mix,
+    panel::{Panel, Views},
+    scale::Scale,
+};
 use crate::forecast::{BOUND_LEVELS, LEVELS, Settings, StepForecast};
 
 /// At distance h a forecast is issued every h / this steps: neighbours would tell the same.
@@ -12,6 +17,8 @@ const ISSUED_AT_ONCE: usize = 8;
 
 /// What one step counts for after as many more, in deciding between point and median.
 const MEDIAN_DISCOUNT: f32 = 0.995;
+/// The level of points.
+const MEDIAN: f32 = 0.5;
 /// What an error tells about how alike errors are, and where it is cut for that.
 const NEWS: f32 = 0.02;
 const CUT: f64 = 5.0;
@@ -25,6 +32,8 @@ pub(super) struct Lead {
     every: usize,
     mix: Mix,
     errors: Errors,
+    /// None where there is one method, or no room.
+    panel: Option<Panel>,
     /// By how much medians have been nearer than points, discounted, in units of the scale.
     median_gain: f32,
     /// The last error, and running means of squares and of products of one error and the next.
@@ -41,6 +50,11 @@ pub(super) struct Issued {
     points: Vec<f32>,
     mean: f32,
     bounds: [f32; BOUND_LEVELS.len()],
+    /// The bounds that the combination's own errors make, where others were forecast.
+    own: Option<[f32; BOUND_LEVELS.len()]>,
+    /// What the experts said, once its step has come.
+    #[serde(skip)]
+    views: Views,
     unit: f32,
     /// By how much the mean is more than usual.
     uplift: f32,
@@ -60,6 +74,7 @@ impl Lead {
             every: (ahead / ISSUED_AT_ONCE).max(1),
             mix: Mix::new(priors),
             errors: Errors::new(settings),
+            panel: (priors.len() > 1 && !settings.is_light()).then(|| Panel::new(priors)),
             median_gain: 0.0,
             last: 0.0,
             square: 0.0,
@@ -70,6 +85,9 @@ impl Lead {
 
     pub(super) fn restored(&mut self) {
         self.errors.restored();
+        if let Some(panel) = &mut self.panel {
+            panel.restored();
+        }
     }
 
     pub(super) fn ahead(&self) -> usize {
@@ -78,6 +96,10 @@ impl Lead {
 
     pub(super) fn mix(&self) -> &Mix {
         &self.mix
+    }
+
+    pub(super) fn panel(&self) -> Option<&Panel> {
+        self.panel.as_ref()
     }
 
     pub(super) fn offsets(&self) -> [f64; LEVELS.len()] {
@@ -109,11 +131,11 @@ impl Lead {
     }
 
     /// Learns from what was forecast of `step`, if anything was.
-    pub(super) fn settle(&mut self, step: u64, value: f64) -> Option<Issued> {
+    pub(super) fn settle(&mut self, step: u64, value: f64, scale: &Scale) -> Option<Issued> {
         while self.waiting.front().is_some_and(|issued| issued.due < step) {
             self.waiting.pop_front();
         }
-        let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
+        let mut issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
         if let Some(error) = issued.error(value) {
             let unit = f64::from(issued.unit);
             let [_, _, median, _, _] = issued.bounds.map(f64::from);
@@ -123,7 +145,12 @@ impl Lead {
             self.square += NEWS * (cut * cut - self.square);
             self.product += NEWS * (cut * self.last - self.product);
             self.last = cut;
-            self.errors.learn(error as f32, &issued.bounds, value as f32);
+            self.errors.learn(error as f32, issued.own(), value as f32);
+        }
+        if let Some(panel) = &mut self.panel {
+            let unit = |point: f64| scale.of(point, self.ahead);
+            issued.views = panel.views(&issued.points, issued.own(), unit);
+            panel.learn(&issued.points, value, unit);
         }
         Some(issued)
     }
@@ -132,32 +159,56 @@ impl Lead {
     /// [`Lead::weigh`] draws the conclusion.
     pub(super) fn credit(&mut self, issued: &Issued, value: f64, share: f32) {
         if issued.unit > 0.0 {
+            if let Some(panel) = &mut self.panel {
+                panel.credit(&issued.views, &issued.bounds, value as f32, issued.unit, share);
+            }
             let uplift = issued.uplift.max(1e-3);
             let (mean, value) = (issued.mean / uplift, value as f32 / uplift);
-            self.mix.learn(&issued.points, mean, value, issued.unit, share);
+            self.mix.learn(MEDIAN, &issued.points, mean, value, issued.unit, share);
         }
     }
 
     /// Makes what was learned of the methods count for less: it was of another level.
     pub(super) fn forget(&mut self) {
         self.mix.forget();
+        if let Some(panel) = &mut self.panel {
+            panel.forget();
+        }
     }
 
     pub(super) fn weigh(&mut self) {
         self.mix.weigh();
+        if let Some(panel) = &mut self.panel {
+            panel.weigh();
+        }
     }
 }
 
 impl Issued {
-    pub(super) fn new(due: u64, points: &[f64], forecast: &StepForecast, unit: f64, uplift: f64) -> Self {
+    /// `own` is the forecast by the combination's own errors.
+    pub(super) fn new(
+        due: u64,
+        points: &[f64],
+        forecast: &StepForecast,
+        own: &StepForecast,
+        unit: f64,
+        uplift: f64,
+    ) -> Self {
+        let of = |forecast: &StepForecast| forecast.bounds().map(|bound| bound as f32);
         Self {
             due,
             points: points.iter().map(|&point| point as f32).collect(),
             mean: forecast.mean as f32,
-            bounds: forecast.bounds().map(|bound| bound as f32),
+            bounds: of(forecast),
+            own: (of(own) != of(forecast)).then(|| of(own)),
+            views: Views::new(),
             unit: unit as f32,
             uplift: uplift as f32,
         }
+    }
+
+    fn own(&self) -> &[f32; BOUND_LEVELS.len()] {
+        self.own.as_ref().unwrap_or(&self.bounds)
     }
 
     pub(super) fn mean(&self) -> f64 {

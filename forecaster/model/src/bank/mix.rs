@@ -3,7 +3,7 @@
 //! Wintenberger, *Optimal learning with Bernstein online aggregation* (Machine Learning 106, 2017): weights
 //! `w ∝ π·exp(η·R − η²·V)` with R the sum of excess losses, V that of their squares and a learning rate per method
 //! from V; the regret against the best method is of the order of √(V log K). Losses are the linearised pinball loss at
-//! the median, so the regret holds against the best convex combination too. Sums are discounted, so that what was
+//! one level, the median for points, so the regret holds against the best convex combination too. Sums are discounted, so that what was
 //! long ago does not count: the same bound over the effective window.
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 const DISCOUNT: f32 = 0.99;
 /// How much of the loss is the linearised one; the rest is the method's own.
 const LINEARISED: f32 = 0.5;
-/// The learning rate relative to the one that is best in the worst case, and the highest.
-const RATE: f32 = 0.6;
+/// The highest learning rate; else it is the one that is best in the worst case.
 const HIGHEST_RATE: f32 = 0.5;
 /// What all that was learned counts for after the level has shifted.
 const REMEMBERED: f32 = 0.3;
@@ -54,15 +53,27 @@ impl Mix {
         (weights > 0.0).then(|| sum / weights)
     }
 
-    /// Learns what came of a forecast, which counts for its `share`.
-    pub(super) fn learn(&mut self, points: &[f32], combined: f32, value: f32, unit: f32, share: f32) {
+    /// Learns what came of a forecast at a quantile level, which counts for its `share`.
+    pub(super) fn learn(
+        &mut self,
+        level: f32,
+        points: &[f32],
+        combined: f32,
+        value: f32,
+        unit: f32,
+        share: f32,
+    ) {
         if points.len() < 2 {
             return;
         }
-        let loss = |point: f32| ((value - point).abs() / unit).min(WORST);
+        let (above, below) = (2.0 * level, 2.0 * (1.0 - level));
+        let loss = |point: f32| {
+            let over = value - point;
+            ((if over > 0.0 { above * over } else { -below * over }) / unit).min(WORST)
+        };
         let own = loss(combined);
         let discount = 1.0 - share * (1.0 - DISCOUNT);
-        let slope = (combined - value).signum();
+        let slope = if combined >= value { below } else { -above };
         let sums = self.regrets.iter_mut().zip(&mut self.squares).zip(points);
         for ((regret, square), &point) in sums {
             // Who had nothing to say did as well as all together.
@@ -88,7 +99,7 @@ impl Mix {
         let log_methods = (self.weights.len() as f32).ln();
         let sums = self.priors.iter().zip(&self.regrets).zip(&self.squares);
         let exponents = sums.map(|((&prior, &regret), &square)| {
-            let rate = (RATE * (log_methods / (square + 1.0)).sqrt()).min(HIGHEST_RATE);
+            let rate = (log_methods / (square + 1.0)).sqrt().min(HIGHEST_RATE);
             prior + rate * regret - rate * rate * square
         });
         for (weight, exponent) in self.weights.iter_mut().zip(exponents) {

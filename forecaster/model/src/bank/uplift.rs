@@ -3,8 +3,9 @@
 //! How much more is asked for during an announced event is learned as the ratio of demand to what had been forecast for
 //! it from before, and multiplies the next forecast of the same event. A rise that no method foresaw is remembered with
 //! its place in the season and its height over what was before; if it comes back it is an event of its own, and trusted
-//! more each time: no less is expected then, whatever methods say. They learn a part of such a peak, a day one and a day
-//! another, so that a ratio to what they say would be of no use.
+//! more each time: its height is a floor under the upper quantiles, whatever methods say. Methods learn a part of such a
+//! peak, a day one and a day another, so that a ratio to what they say would be of no use; and a floor under the point
+//! would cost accuracy wherever habits change.
 
 use std::ops::Range;
 
@@ -154,8 +155,9 @@ impl Uplift {
         }
     }
 
-    /// What is expected of a step when `now` is the last one known, if methods expect `usual(step)`.
-    pub(super) fn lift(&self, now: u64, step: u64, usual: impl Fn(u64) -> f64) -> f64 {
+    /// What is expected of a step with the events that were announced, when `now` is the last one known, if methods
+    /// expect `usual`.
+    pub(super) fn lift(&self, now: u64, step: u64, usual: f64) -> f64 {
         // Once it has begun, methods know a part of it.
         let left = |(kind, from): (&Kind, u64)| {
             let factor = kind.factor();
@@ -165,12 +167,16 @@ impl Uplift {
         };
         let factors = self.announced_at(step).map(left);
         let factor = factors.max_by(|left, right| left.ln().abs().total_cmp(&right.ln().abs()));
-        let least = usual(step) * factor.unwrap_or(1.0);
+        usual * factor.unwrap_or(1.0)
+    }
+
+    /// What a peak that comes back would reach in a step, if methods expect `usual(step)`; 0 when none is expected.
+    pub(super) fn floor(&self, now: u64, step: u64, usual: impl Fn(u64) -> f64) -> f64 {
         let peaks = self.peaks_at(step).map(|kind| {
             let first = kind.window().start;
             kind.factor() * if first <= now + 1 { self.before } else { usual(first - 1) }
         });
-        peaks.fold(least, f64::max)
+        peaks.fold(0.0, f64::max)
     }
 
     /// Whether a peak is expected that has come back before.
@@ -311,7 +317,7 @@ mod tests {
 
     /// By how much more than 10 is expected.
     fn factor(uplift: &Uplift, now: u64, step: u64) -> f64 {
-        uplift.lift(now, step, |_| 10.0) / 10.0
+        uplift.floor(now, step, |_| 10.0).max(uplift.lift(now, step, 10.0)) / 10.0
     }
 
     #[test]
@@ -330,7 +336,8 @@ mod tests {
         let mut uplift = after(4, |_| true);
         let (now, step) = (4 * SEASON + 20, 4 * SEASON + 44);
         assert!(factor(&uplift, now, step) > 1.9);
-        assert_eq!(uplift.lift(now, step, |step| if step % SEASON < 40 { 10.0 } else { 26.0 }), 26.0);
+        assert_eq!(uplift.lift(now, step, 26.0), 26.0, "points are what methods say");
+        assert!(uplift.floor(now, step, |step| if step % SEASON < 40 { 10.0 } else { 26.0 }) < 26.0);
         for step in 4 * SEASON..9 * SEASON {
             let value = if (40..48).contains(&(step % SEASON)) { 25.0 } else { 10.0 };
             uplift.learn(step, value, Some((value, 1.0)), SEASON);

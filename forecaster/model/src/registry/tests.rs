@@ -117,13 +117,18 @@ fn intervals_hold_what_they_say_for_a_noisy_season() {
     }
 }
 
+/// Noise, a peak that comes back each season, gaps, and as many announced events as are kept.
 #[test]
 fn a_light_snapshot_is_small() {
     let entry = find("auto").unwrap();
     for season in [96, 288, 1440] {
         let mut model = (entry.build)(&Settings::light(season, 15));
-        for step in 0..3 * season as u64 {
-            model.observe(step, 100.0 + (step % 17) as f64);
+        for event in 0..40 {
+            model.announce(event, 20 * event + 5, 20 * event + 15);
+        }
+        for step in (0..5 * season as u64).filter(|step| step % 37 != 5) {
+            let peak = if (40..50).contains(&(step % season as u64)) { 400.0 } else { 0.0 };
+            model.observe(step, peak + 100.123 + (step * 7919 % 1013) as f64 / 17.0);
             if refit_is_due(model.observed_steps()) {
                 model.refit();
             }

@@ -91,6 +91,8 @@ pub(crate) fn bench(layout: &Layout, only: &[String]) -> Result<()> {
 struct Pooled {
     inside_80: f64,
     inside_95: f64,
+    placed_80: f64,
+    placed_95: f64,
     values: f64,
     brier: f64,
     brier_base: f64,
@@ -107,6 +109,8 @@ impl Pooled {
         if COVERED.contains(&set.name) {
             self.inside_80 += values * figure(auto, "coverage_80");
             self.inside_95 += values * figure(auto, "coverage_95");
+            self.placed_80 += values * figure(auto, "pit_80");
+            self.placed_95 += values * figure(auto, "pit_95");
             self.values += values;
         }
         self.brier += values * figure(auto, "spike_brier");
@@ -119,8 +123,15 @@ impl Pooled {
         let (brier, base) = (self.brier / self.forecasts, self.brier_base / self.forecasts);
         let mut rows = vec![row("all: Brier score of spikes, base rate", brier, base, None)];
         if self.values > 0.0 {
-            rows.push(row("m4 and servegen coverage_80: distance", off(self.inside_80, 0.8), 0.02, None));
-            rows.push(row("m4 and servegen coverage_95: distance", off(self.inside_95, 0.95), 0.02, None));
+            let pooled = [
+                ("coverage_80", off(self.inside_80, 0.8)),
+                ("coverage_95", off(self.inside_95, 0.95)),
+                ("pit_80", off(self.placed_80, 0.8)),
+                ("pit_95", off(self.placed_95, 0.95)),
+            ];
+            rows.extend(
+                pooled.map(|(name, off)| row(&format!("m4 and servegen {name}: distance"), off, 0.02, None)),
+            );
         }
         rows
     }
@@ -207,6 +218,10 @@ fn judge(set: &Set, models: &[Value]) -> Vec<Value> {
     for (measure, level) in [("coverage_80", 0.8), ("coverage_95", 0.95)] {
         let off = (figure(auto, measure) - level).abs();
         rows.push(row(&format!("{} {measure}: distance", set.name), off, 0.02, None));
+    }
+    for measure in ["pit_80", "pit_95"] {
+        let of_series = figure(auto, &format!("{measure}_off"));
+        rows.push(row(&format!("{} {measure}: distance, median series", set.name), of_series, 0.05, None));
     }
     rows
 }
