@@ -4,7 +4,12 @@ use std::collections::VecDeque;
 
 use tidegate_model::{Entry, Model, Outlook, Settings, StepForecast};
 
-use crate::learner::Learning;
+use crate::{
+    heavy::{Chosen, Verdict},
+    learner::Learning,
+    load::LoadEffect,
+    trial::pinball,
+};
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
@@ -17,6 +22,8 @@ const NEWS: f64 = 0.05;
 /// Fewer values than this are not worth a fit, and a fit is due when this part of what is known is newer than the last.
 const ENOUGH: u64 = 16;
 const NEW_PART: f64 = 1.0 / 3.0;
+/// What forecasts lose, relative to the level, as long as none has been compared.
+const UNTOLD: f64 = 0.2;
 /// A key that has been known for so many steps has half a day of its own, the other half is its tier's.
 const KNOWN: f64 = 60.0;
 /// A key is not forgotten sooner, however short the season is.
@@ -32,6 +39,10 @@ pub(crate) struct SeriesSettings {
 impl SeriesSettings {
     pub(crate) const fn new(learning: &Learning) -> Self {
         Self { model: learning.model, season_steps: learning.season_steps }
+    }
+
+    pub(crate) const fn model(&self) -> &'static Entry {
+        self.model
     }
 
     pub(crate) const fn season_steps(&self) -> usize {
@@ -83,6 +94,13 @@ pub struct Series {
     /// Demand lately, and by how much it has been forecast wrong, in tokens.
     level: f64,
     error: Option<f64>,
+    /// What the load of the system tells; nothing while nobody tells it.
+    load: Option<Box<LoadEffect>>,
+    /// The pinball loss of forecasts lately, relative to the level; none before the first.
+    loss: Option<f64>,
+    season_steps: usize,
+    /// Values kept, if it is worth a heavy model.
+    chosen: Option<Box<Chosen>>,
 }
 
 impl Series {
@@ -107,6 +125,10 @@ impl Series {
             fitted_at: 0,
             level: 0.0,
             error: None,
+            load: None,
+            loss: None,
+            season_steps: settings.season_steps,
+            chosen: None,
             memory_steps: settings.memory_steps(),
             pending: 0,
             largest: [0, 0],
@@ -128,10 +150,16 @@ impl Series {
     pub(crate) fn close(&mut self, step: u64) {
         let demand = std::mem::take(&mut self.pending);
         self.remember(step, demand);
+        if let Some(load) = &mut self.load {
+            load.settle(step, demand as f64, self.level);
+        }
         let news = NEWS.max(1.0 / (self.model.observed_steps() + 1) as f64);
         self.level += news * (demand as f64 - self.level);
         self.tier_level += news * (self.tier_pending as f64 - self.tier_level);
         self.model.observe(step, demand as f64);
+        if let Some(chosen) = &mut self.chosen {
+            chosen.push(step, demand as f64, self.season_steps);
+        }
         self.silent_steps = if demand == 0 { self.silent_steps.saturating_add(1) } else { 0 };
         self.largest_age += 1;
         if self.largest_age >= self.memory_steps {
@@ -145,6 +173,7 @@ impl Series {
         let Some(forecast) = self.at(step) else { return };
         let [_, lo_80, _, hi_80, _] = forecast.bounds();
         let wrong_by = (forecast.mean - demand as f64).abs();
+        let loss = pinball(forecast, demand as f64) / self.level.max(1.0);
         let past = Past {
             step,
             actual: demand as f32,
@@ -156,6 +185,7 @@ impl Series {
             self.past.pop_front();
         }
         self.past.push_back(past);
+        self.loss = Some(self.loss.map_or(loss, |known| known + NEWS * (loss - known)));
         self.error = Some(self.error.map_or(wrong_by, |error| error + NEWS * (wrong_by - error)));
     }
 
@@ -186,6 +216,16 @@ impl Series {
     pub(crate) fn predict(&mut self, from: u64, horizon: usize) {
         self.from = from;
         self.forecast = self.model.forecast(from, horizon);
+        if let Some(load) = &mut self.load {
+            load.apply(from, &mut self.forecast);
+        }
+    }
+
+    /// Takes note of how busy everything is now, or that nobody tells.
+    pub(crate) fn measure(&mut self, load: Option<f64>) {
+        if load.is_some() || self.load.is_some() {
+            self.load.get_or_insert_default().measure(load);
+        }
     }
 
     pub(crate) fn tier(&self) -> u8 {
@@ -253,6 +293,56 @@ impl Series {
 
     pub(crate) fn announce(&mut self, event: u64, from: u64, until: u64) {
         self.model.announce(event, from, until);
+        if let Some(chosen) = &mut self.chosen {
+            chosen.announce((event, from, until));
+        }
+    }
+
+    /// What is at stake: demand, in tokens per step, times how badly it is forecast.
+    pub(crate) fn at_stake(&self) -> f64 {
+        self.level * self.loss.unwrap_or(UNTOLD)
+    }
+
+    pub(crate) fn learned_ahead(&self) -> usize {
+        LEARNED_AHEAD
+    }
+
+    pub(crate) fn chosen(&self) -> Option<&Chosen> {
+        self.chosen.as_deref()
+    }
+
+    /// Keeps values from now on, or does not any more, once its model is as it was before.
+    pub(crate) fn choose(&mut self, is_worth_it: bool) {
+        match &mut self.chosen {
+            None if is_worth_it => self.chosen = Some(Box::new(Chosen::new(&*self.model))),
+            Some(chosen) if is_worth_it || !chosen.is_as_before() => chosen.set_dropped(!is_worth_it),
+            _ => self.chosen = None,
+        }
+    }
+
+    /// Takes note of a trial of a bank, which has learned all values up to a step.
+    pub(crate) fn conclude(
+        &mut self,
+        candidate: usize,
+        entry: &'static Entry,
+        (gain, is_certain): (f64, bool),
+        (last, mut model): (u64, Box<dyn Model>),
+    ) -> Verdict {
+        let Some(chosen) = &mut self.chosen else { return Verdict::Stayed };
+        let Some(verdict) = chosen.settle(candidate, gain, is_certain) else { return Verdict::Stayed };
+        for (step, value) in chosen.since(last) {
+            model.observe(step, value);
+        }
+        self.fitted_at = model.observed_steps();
+        self.entry = entry;
+        self.model = model;
+        verdict
+    }
+
+    /// The name of its model.
+    #[must_use]
+    pub fn model_name(&self) -> &'static str {
+        self.entry.name
     }
 
     /// Whether the forecast of a step, by its place, is that of a peak that has come back before.

@@ -338,6 +338,10 @@ impl Model for Bank {
         self.state.leads.last().map_or(0.0, Lead::correlation)
     }
 
+    fn recent(&self) -> (u64, Vec<f64>) {
+        (self.state.history.last_step(), self.state.history.to_vec())
+    }
+
     fn observed_steps(&self) -> u64 {
         self.state.observed
     }

@@ -148,6 +148,9 @@ pub trait Model: Send + Sync {
     /// that, see [`roll_up`](crate::roll_up).
     fn correlation(&self) -> f64;
 
+    /// The newest values that are kept and the step of the last one, oldest first, gaps filled in.
+    fn recent(&self) -> (u64, Vec<f64>);
+
     /// How many steps have been learned, gaps not counted.
     fn observed_steps(&self) -> u64;
 

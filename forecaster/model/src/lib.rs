@@ -81,6 +81,6 @@ pub use history::History;
 pub use member::Member;
 pub use outlook::{Bounds, Outlook, Scenario, ScenarioMix};
 pub use reconcile::{Group, reconcile};
-pub use registry::{Entry, MODELS, Restored, find, model};
+pub use registry::{Entry, HEAVY, LIGHT, MODELS, Restored, find, model};
 pub use rollup::roll_up;
 pub use snapshot::SnapshotError;

@@ -1,5 +1,7 @@
 //! The models there are. Configuration, command line, documentation, backtests and tests iterate this list.
 
+mod heavy;
+
 use crate::{
     arima::Arima,
     autoregression::{Autoregression, LogAutoregression},
@@ -18,6 +20,8 @@ use crate::{
     tsb::{Croston, Tsb},
     window::{WindowAverage, WindowMedian},
 };
+
+pub use heavy::{HEAVY, LIGHT};
 
 /// A model from a snapshot, or why there is none.
 pub type Restored = Result<Box<dyn Model>, SnapshotError>;
