@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tidegate_model::Entry;
+use tidegate_model::{Entry, School};
 
 use crate::{
     groups::{Sums, agree},
     heavy::Book,
     policy::NamedCustomer,
     regions::Regions,
+    school::Schooling,
     series::{Series, SeriesSettings},
     shares::Shares,
 };
@@ -54,6 +55,7 @@ pub struct Learner {
     /// The same by region, by resource index.
     regions: Vec<Regions>,
     book: Book,
+    schooling: Option<Schooling>,
 }
 
 /// What a step brought beside new values.
@@ -72,6 +74,7 @@ impl Learner {
         let settings = SeriesSettings::new(learning);
         Self {
             sums: (0..resources).map(|_| Sums::new(&settings)).collect(),
+            schooling: Schooling::of(learning.model, &settings.of_keys()),
             regions: (0..resources).map(|_| Regions::default()).collect(),
             settings,
             book: Book::default(),
@@ -127,7 +130,24 @@ impl Learner {
             customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
         });
         self.regions.iter_mut().for_each(|regions| regions.forget(settings, &self.keys));
+        self.teach();
         unlearned
+    }
+
+    /// Trains what models share, for as long as one step allows.
+    fn teach(&mut self) {
+        let Some(schooling) = &mut self.schooling else { return };
+        let keys: Vec<&Series> = self.keys.values().flatten().flatten().collect();
+        if schooling.study(&keys) {
+            let shared = schooling.school().shared();
+            self.for_all(|series| series.take(&shared));
+        }
+    }
+
+    /// Where what models share is learned, if they share anything.
+    #[must_use]
+    pub fn school(&self) -> Option<&dyn School> {
+        self.schooling.as_ref().map(Schooling::school)
     }
 
     fn admit(
@@ -143,7 +163,13 @@ impl Learner {
             self.keys.insert(key.to_owned(), self.sums.iter().map(|_| None).collect());
         }
         let slot = self.keys.get_mut(key)?.get_mut(resource)?;
-        Some(slot.get_or_insert_with(|| Series::new(&self.settings, tier(customers, key))))
+        Some(slot.get_or_insert_with(|| {
+            let mut series = Series::new(&self.settings, tier(customers, key));
+            if let Some(schooling) = &self.schooling {
+                series.take(&schooling.school().shared());
+            }
+            series
+        }))
     }
 
     /// Forecasts every series, `horizon` steps from step `from` on, so that sums are the sums of their keys.

@@ -12,6 +12,7 @@ mod load;
 mod policy;
 mod profiles;
 mod regions;
+mod school;
 mod series;
 mod shares;
 mod spread;

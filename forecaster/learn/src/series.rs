@@ -1,15 +1,12 @@
 //! One series: its model, its forecast, how good the last forecasts were.
 
+mod stake;
+
 use std::collections::VecDeque;
 
-use tidegate_model::{Entry, Model, Outlook, Settings, StepForecast};
+use tidegate_model::{Entry, Model, Outlook, Settings, Shared, StepForecast};
 
-use crate::{
-    heavy::{Chosen, Verdict},
-    learner::Learning,
-    load::LoadEffect,
-    trial::pinball,
-};
+use crate::{heavy::Chosen, learner::Learning, load::LoadEffect, school::LOOKED_BACK, trial::pinball};
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
@@ -22,8 +19,6 @@ const NEWS: f64 = 0.05;
 /// Fewer values than this are not worth a fit, and a fit is due when this part of what is known is newer than the last.
 const ENOUGH: u64 = 16;
 const NEW_PART: f64 = 1.0 / 3.0;
-/// What forecasts lose, relative to the level, as long as none has been compared.
-const UNTOLD: f64 = 0.2;
 /// A key that has been known for so many steps has half a day of its own, the other half is its tier's.
 const KNOWN: f64 = 60.0;
 /// A key is not forgotten sooner, however short the season is.
@@ -47,6 +42,13 @@ impl SeriesSettings {
 
     pub(crate) const fn season_steps(&self) -> usize {
         self.season_steps
+    }
+
+    /// What the model of a key is built with.
+    pub(crate) fn of_keys(&self) -> Settings {
+        let light = Settings::light(self.season_steps, LEARNED_AHEAD);
+        let history = if self.model.school.is_some() { self.season_steps + LOOKED_BACK } else { 0 };
+        Settings { history, ..light }
     }
 
     fn memory_steps(&self) -> u64 {
@@ -106,7 +108,7 @@ pub struct Series {
 impl Series {
     /// The demand of a key, learned by a small model.
     pub(crate) fn new(settings: &SeriesSettings, tier: u8) -> Self {
-        Self { tier, ..Self::of(settings, &Settings::light(settings.season_steps, LEARNED_AHEAD)) }
+        Self { tier, ..Self::of(settings, &settings.of_keys()) }
     }
 
     /// The demand of many, learned by a model that may take time.
@@ -298,45 +300,14 @@ impl Series {
         }
     }
 
-    /// What is at stake: demand, in tokens per step, times how badly it is forecast.
-    pub(crate) fn at_stake(&self) -> f64 {
-        self.level * self.loss.unwrap_or(UNTOLD)
+    /// The newest values that its model keeps, and the step of the last.
+    pub(crate) fn recent(&self) -> (u64, Vec<f64>) {
+        self.model.recent()
     }
 
-    pub(crate) fn learned_ahead(&self) -> usize {
-        LEARNED_AHEAD
-    }
-
-    pub(crate) fn chosen(&self) -> Option<&Chosen> {
-        self.chosen.as_deref()
-    }
-
-    /// Keeps values from now on, or does not any more, once its model is as it was before.
-    pub(crate) fn choose(&mut self, is_worth_it: bool) {
-        match &mut self.chosen {
-            None if is_worth_it => self.chosen = Some(Box::new(Chosen::new(&*self.model))),
-            Some(chosen) if is_worth_it || !chosen.is_as_before() => chosen.set_dropped(!is_worth_it),
-            _ => self.chosen = None,
-        }
-    }
-
-    /// Takes note of a trial of a bank, which has learned all values up to a step.
-    pub(crate) fn conclude(
-        &mut self,
-        candidate: usize,
-        entry: &'static Entry,
-        (gain, is_certain): (f64, bool),
-        (last, mut model): (u64, Box<dyn Model>),
-    ) -> Verdict {
-        let Some(chosen) = &mut self.chosen else { return Verdict::Stayed };
-        let Some(verdict) = chosen.settle(candidate, gain, is_certain) else { return Verdict::Stayed };
-        for (step, value) in chosen.since(last) {
-            model.observe(step, value);
-        }
-        self.fitted_at = model.observed_steps();
-        self.entry = entry;
-        self.model = model;
-        verdict
+    /// Shows its model what all keys have taught.
+    pub(crate) fn take(&mut self, shared: &Shared) {
+        self.model.take(shared);
     }
 
     /// The name of its model.

@@ -20,6 +20,7 @@ use crate::{
     history::History,
     member::{AnyMember, Recipe},
     outlook::Outlook,
+    school::Shared,
     snapshot::{self, SnapshotError},
 };
 use lead::{Issued, Lead};
@@ -350,6 +351,10 @@ impl Model for Bank {
         for member in &mut self.members {
             member.refit(&self.state.history);
         }
+    }
+
+    fn take(&mut self, shared: &Shared) {
+        self.members.iter_mut().for_each(|member| member.take(shared));
     }
 
     fn snapshot(&self) -> Vec<u8> {

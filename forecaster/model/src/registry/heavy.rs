@@ -29,6 +29,7 @@ pub const LIGHT: Entry = Entry {
     summary: "the light members of auto, with as much history as settings say",
     build: |settings| Box::new(Bank::new(&light().collect::<Vec<_>>(), settings)),
     restore: |bytes| Ok(Box::new(Bank::restore(&|_| light().collect(), bytes)?)),
+    school: None,
     recipe: None,
     light: false,
 };
@@ -42,6 +43,7 @@ const fn with<T: Member>(name: &'static str, summary: &'static str) -> Entry {
         summary,
         build: |settings| Box::new(Bank::new(&recipes::<T>(), settings)),
         restore: |bytes| Ok(Box::new(Bank::restore(&|_| recipes::<T>(), bytes)?)),
+        school: None,
         recipe: None,
         light: false,
     }
