@@ -209,6 +209,32 @@ mod tests {
     }
 
     #[test]
+    fn whatever_comes_is_read_within_the_limits_or_refused() {
+        let details = Details {
+            regions: vec![part("eu-west"), part("us-east")],
+            duration_ms: spread(vec![9, 12], vec![1, 7]),
+            ..Details::default()
+        };
+        let bytes = of(details).encode_to_vec();
+        let mut read = 0;
+        for at in 0..bytes.len() {
+            if let Ok(cut) = read_report(&bytes[..at]) {
+                assert!(cut.report.starts_with(PLAIN) && cut.details.is_empty(), "cut at {at}");
+            }
+            for bit in 0..8 {
+                let mut other = bytes.clone();
+                other[at] ^= 1 << bit;
+                let Ok(message) = read_report(&other) else { continue };
+                read += 1;
+                let spreads = message.details.iter().flat_map(|one| &one.duration_ms);
+                assert!(spreads.into_iter().all(|one| one.buckets.len() == one.counts.len()));
+                assert!(message.details.iter().all(|one| one.regions.len() <= MAX_PARTS));
+            }
+        }
+        assert!(read > 0, "some bits do not matter");
+    }
+
+    #[test]
     fn every_value_is_in_its_bucket_and_buckets_leave_nothing_out() {
         assert_eq!((bucket_of(7), bucket_of(8), bucket_of(9), bucket_of(16)), (7, 8, 9, 16));
         assert_eq!((bucket_of(u64::MAX), bucket_range(MAX_BUCKET).1), (MAX_BUCKET, u64::MAX));

@@ -61,7 +61,7 @@ const CORE_SHARE: Rule =
     Rule { holds: |share| (0.0..=0.9).contains(&share), says: "give a share of one core between 0 and 0.9" };
 const HEAVY: Rule = Rule {
     holds: |keys| (0.0..=10_000.0).contains(&keys) && keys.fract() == 0.0,
-    says: "give a whole number from 0 to 10000; each takes some ten kilobytes",
+    says: "give a whole number from 0 to 10000; each takes up to 50 KiB",
 };
 
 pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<ForecastConfig> {
@@ -74,7 +74,8 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
     let fit_share = section.number("fit_share", &SHARE).unwrap_or(FIT_SHARE);
     let heavy_share = section.number("heavy_share", &CORE_SHARE);
     let heavy_keys = section.number("heavy_keys", &HEAVY);
-    if model.is_some_and(|model| model.name != BANK) {
+    let takes_heavy = model.is_some_and(|model| model.name == BANK);
+    if model.is_some() && !takes_heavy {
         for (key, given) in [("heavy_share", heavy_share), ("heavy_keys", heavy_keys)] {
             if given.is_some_and(|given| given > 0.0) {
                 section.wrong(key, "is given, but only `auto` takes heavy models in; give `model: auto`");
@@ -101,7 +102,7 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
         season_steps: usize::try_from(season_steps).ok()?,
         model: model?,
         fit_share,
-        heavy_share: heavy_share.unwrap_or(HEAVY_SHARE),
+        heavy_share: if takes_heavy { heavy_share.unwrap_or(HEAVY_SHARE) } else { 0.0 },
         heavy_keys: heavy_keys.unwrap_or(HEAVY_KEYS) as usize,
     })
 }

@@ -117,7 +117,7 @@ fn heavy_models_have_a_budget_where_there_is_a_bank_for_them() {
         wrong("  model: auto\n  heavy_share: 2\n  heavy_keys: 1.5\n"),
         [
             "line 5: forecast.heavy_share: is the number 2; give a share of one core between 0 and 0.9",
-            "line 6: forecast.heavy_keys: is the number 1.5; give a whole number from 0 to 10000; each takes some ten kilobytes",
+            "line 6: forecast.heavy_keys: is the number 1.5; give a whole number from 0 to 10000; each takes up to 50 KiB",
         ]
     );
     assert_eq!(
