@@ -57,10 +57,23 @@ pub struct Profile {
 pub struct Profiles {
     most_keys: usize,
     of: BTreeMap<String, Vec<Option<Box<Profile>>>>,
-    resources: usize,
+    /// Of all keys together, by resource, those included that have no place.
+    all: Vec<Profile>,
 }
 
 impl Profile {
+    fn add(&mut self, at_ms: u64, known: Known<'_>, requests: u64) {
+        self.fade_to(at_ms);
+        match known {
+            Known::AccountType(name) => self.account_types.add(name, requests as f64),
+            Known::ClientVersion(name) => self.client_versions.add(name, requests as f64),
+            Known::Took(Take::CpuUs, bucket) => self.cpu_us.add(bucket, requests),
+            Known::Took(Take::MemoryBytes, bucket) => self.memory_bytes.add(bucket, requests),
+            Known::Took(Take::NetworkBytes, bucket) => self.network_bytes.add(bucket, requests),
+            Known::Took(Take::DurationMs, bucket) => self.duration_ms.add(bucket, requests),
+        }
+    }
+
     fn fade_to(&mut self, at_ms: u64) {
         let passed_ms = at_ms.saturating_sub(self.at_ms);
         if passed_ms == 0 {
@@ -82,32 +95,22 @@ impl Profiles {
     /// Of at most so many keys, on so many resources.
     #[must_use]
     pub fn new(most_keys: usize, resources: usize) -> Self {
-        Self { most_keys, of: BTreeMap::new(), resources }
+        Self { most_keys, of: BTreeMap::new(), all: vec![Profile::default(); resources] }
     }
 
     /// Counts requests of a key of which something is known, as of a time in milliseconds; earlier ones count as if they
     /// came with the newest. False when there are too many keys, or no such resource.
     pub fn add(&mut self, key: &str, resource: usize, at_ms: u64, known: Known<'_>, requests: u64) -> bool {
-        if resource >= self.resources {
-            return false;
-        }
+        let Some(all) = self.all.get_mut(resource) else { return false };
+        all.add(at_ms, known, requests);
         if !self.of.contains_key(key) {
             if self.of.len() >= self.most_keys {
                 return false;
             }
-            self.of.insert(key.to_owned(), vec![None; self.resources]);
+            self.of.insert(key.to_owned(), vec![None; self.all.len()]);
         }
         let Some(slot) = self.of.get_mut(key).and_then(|own| own.get_mut(resource)) else { return false };
-        let profile = slot.get_or_insert_default();
-        profile.fade_to(at_ms);
-        match known {
-            Known::AccountType(name) => profile.account_types.add(name, requests as f64),
-            Known::ClientVersion(name) => profile.client_versions.add(name, requests as f64),
-            Known::Took(Take::CpuUs, bucket) => profile.cpu_us.add(bucket, requests),
-            Known::Took(Take::MemoryBytes, bucket) => profile.memory_bytes.add(bucket, requests),
-            Known::Took(Take::NetworkBytes, bucket) => profile.network_bytes.add(bucket, requests),
-            Known::Took(Take::DurationMs, bucket) => profile.duration_ms.add(bucket, requests),
-        }
+        slot.get_or_insert_default().add(at_ms, known, requests);
         true
     }
 
@@ -115,6 +118,12 @@ impl Profiles {
     #[must_use]
     pub fn get(&self, key: &str, resource: usize) -> Option<&Profile> {
         self.of.get(key)?.get(resource)?.as_deref()
+    }
+
+    /// What is known of all keys together, by resource.
+    #[must_use]
+    pub fn all(&self) -> &[Profile] {
+        &self.all
     }
 
     /// Forgets keys of which nothing has come since; gives how many.
@@ -161,6 +170,9 @@ mod tests {
         let known = Known::ClientVersion("curl/8");
         let added = ["a", "b", "c"].map(|key| profiles.add(key, 0, 1000, known, 1));
         assert_eq!((added, profiles.len()), ([true, true, false], 2));
+        assert_eq!(profiles.all().len(), 1);
+        profiles.add("c", 0, 1000, Known::Took(Take::CpuUs, 9), 3);
+        assert_eq!(profiles.all()[0].cpu_us.count(), 3.0, "it is in the sum, though it has no place");
         assert!(!profiles.add("a", 1, 1000, known, 1), "there is no such resource");
         profiles.add("b", 0, 2000, known, 1);
         assert_eq!((profiles.forget_before(1500), profiles.get("a", 0)), (1, None));

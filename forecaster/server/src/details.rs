@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tidegate_core::report::Report;
 use tidegate_learn::{Known, Take};
-use tidegate_proto::{DetailedReport, Details, Part, Spread};
+use tidegate_proto::{DetailedReport, Details, Part, Spread, bucket_range};
 use tidegate_store::{RegionTokens, Store, TRAIT_SPAN_MS, Trait, TraitCount, WindowDetails, WindowLoad};
 
-use crate::app::App;
+use crate::{app::App, metrics::TakeLabels};
 
 /// What is older than this is not told any more: of ten half-lives a thousandth is left.
 const REMEMBERED_MS: u64 = 10 * 86_400_000;
@@ -129,6 +129,27 @@ impl App {
         Ok(())
     }
 
+    /// Tells metrics what requests of all keys take.
+    pub(crate) fn show_takes(&self) {
+        let profiles = self.profiles();
+        let mut takes = Vec::new();
+        for (resource, all) in self.config.resources.iter().zip(profiles.all()) {
+            for (of, spread) in [
+                ("cpu_us", &all.cpu_us),
+                ("memory_bytes", &all.memory_bytes),
+                ("network_bytes", &all.network_bytes),
+                ("duration_ms", &all.duration_ms),
+            ] {
+                for (quantile, level) in [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99)] {
+                    let Some(bucket) = spread.quantile(level) else { continue };
+                    takes
+                        .push((TakeLabels { resource: resource.name.clone(), of, quantile }, middle(bucket)));
+                }
+            }
+        }
+        self.metrics.requests_take(takes);
+    }
+
     /// Forgets keys of which nothing has been told for long.
     pub(crate) fn forget_profiles(&self, now_ms: u64) {
         let mut profiles = self.profiles();
@@ -140,6 +161,12 @@ impl App {
     pub(crate) fn resource(&self, name: &str) -> Option<usize> {
         self.config.resources.iter().position(|resource| resource.name == name)
     }
+}
+
+/// The middle of a bucket, so that no value is told more wrongly than by a sixteenth.
+pub(crate) fn middle(bucket: u16) -> u64 {
+    let (least, most) = bucket_range(bucket.into());
+    least + (most - least) / 2
 }
 
 /// Demand by key, resource and region, from what was asked for in all: what regions told of in tokens asked for, made parts

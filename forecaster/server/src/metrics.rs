@@ -29,6 +29,14 @@ pub(crate) struct RegionLabels {
     pub(crate) region: String,
 }
 
+/// Labels of what requests take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TakeLabels {
+    pub(crate) resource: String,
+    pub(crate) of: &'static str,
+    pub(crate) quantile: &'static str,
+}
+
 /// A label that says why something did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ReasonLabel {
@@ -43,6 +51,7 @@ pub(crate) struct Metrics {
     unlearned_series: Family<ReasonLabel, Counter>,
     table_acks: Family<ResultLabel, Counter>,
     regions: Family<RegionLabels, Gauge<f64, AtomicU64>>,
+    takes: Family<TakeLabels, Gauge>,
     details: Counter,
     unprofiled: Counter,
     profiled_keys: Gauge,
@@ -79,6 +88,7 @@ impl Metrics {
             unlearned_series: Family::default(),
             table_acks: Family::default(),
             regions: Family::default(),
+            takes: Family::default(),
             details: Counter::default(),
             unprofiled: Counter::default(),
             profiled_keys: Gauge::default(),
@@ -159,6 +169,8 @@ impl Metrics {
         r.register("unlearned_series", help, self.unlearned_series.clone());
         let help = "What is forecast of each region that reports tell for the next step, in tokens";
         r.register("region_forecast", help, self.regions.clone());
+        let help = "What requests take lately, of all keys, where reports tell: cpu_us, memory_bytes, network_bytes, duration_ms";
+        r.register("request_takes", help, self.takes.clone());
         r.register("tables", "Tables planned", self.tables.clone());
         r.register("table_epoch", "Epoch of the newest table", self.table_epoch.clone());
         r.register_with_unit("table", "Size of the newest table", Unit::Bytes, self.table_bytes.clone());
@@ -173,6 +185,13 @@ impl Metrics {
         self.regions.clear();
         for (labels, mean) in of {
             self.regions.get_or_create(&labels).set(mean);
+        }
+    }
+
+    /// What requests take, as far as it is known.
+    pub(crate) fn requests_take(&self, of: Vec<(TakeLabels, u64)>) {
+        for (labels, value) in of {
+            self.takes.get_or_create(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
         }
     }
 

@@ -221,6 +221,7 @@ impl Steps {
         });
         let (plan, series) = planned.await.context("planning")?;
         let plan = plan.context("the planner made a table that breaks its rules")?;
+        self.app.show_takes();
         let metrics = &self.app.metrics;
         metrics.series.set(gauge(series));
         metrics.tables.inc();

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use tidegate_learn::{Learner, Profile, Shares, Spread};
-use tidegate_proto::bucket_range;
 
-use crate::app::App;
+use crate::{app::App, details::middle};
 
 /// The part of lately that has a name.
 #[derive(Clone, Debug, Serialize)]
@@ -71,11 +70,7 @@ fn shares(shares: &Shares) -> Vec<ShareView> {
     shares.parts().into_iter().map(view).collect()
 }
 
-/// The middle of buckets, so that no figure is wrong by more than a sixteenth.
 fn spread(spread: &Spread) -> Option<SpreadView> {
-    let at = |level: f64| {
-        let (least, most) = bucket_range(spread.quantile(level)?.into());
-        Some(least + (most - least) / 2)
-    };
+    let at = |level: f64| spread.quantile(level).map(middle);
     Some(SpreadView { p50: at(0.5)?, p90: at(0.9)?, p99: at(0.99)?, requests: super::tidy(spread.count()) })
 }

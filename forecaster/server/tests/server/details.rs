@@ -77,6 +77,8 @@ async fn what_reports_tell_beside_counters_is_learned_shown_and_survives_a_resta
     assert_eq!(forecaster.metric("tidegate_profiled_keys").await, 1);
     let metrics = forecaster.text("/metrics").await;
     assert!(metrics.contains("tidegate_region_forecast{resource=\"requests\",region=\"west\"}"), "{metrics}");
+    let takes = "tidegate_request_takes{resource=\"requests\",of=\"duration_ms\",quantile=\"0.5\"} 12";
+    assert!(metrics.contains(takes), "{metrics}");
 
     let folder = forecaster.kill();
     let forecaster = Forecaster::start_in(folder).await;
