@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rayon::prelude::*;
-use tidegate_model::{Entry, Outlook, StepForecast, refit_is_due};
+use tidegate_model::{Entry, Outlook, Shared, StepForecast, refit_is_due};
 
 use crate::{
     cpu::thread_time,
@@ -48,16 +48,18 @@ pub struct Outcome {
 /// # Errors
 /// When no series is long enough for a window.
 pub fn run(frame: &Frame, plan: &Plan, entry: &Entry, done: &(dyn Fn() + Sync)) -> Result<Outcome, Error> {
+    let (schooling, shared) = timed(|| schooled(frame, plan, entry));
     let replayed: Vec<Outcome> = frame
         .series
         .par_iter()
         .map(|series| {
-            let outcome = replay(frame, series, plan, entry);
+            let windows = plan.windows(series.values.len());
+            let outcome = replay_windows(frame, series, plan, (entry, shared.as_ref()), &windows);
             done();
             outcome
         })
         .collect();
-    let mut sum = Outcome { model: entry.name.to_owned(), ..Outcome::default() };
+    let mut sum = Outcome { model: entry.name.to_owned(), refit: schooling, ..Outcome::default() };
     for one in replayed {
         sum.series.extend(one.series);
         sum.update += one.update;
@@ -78,21 +80,53 @@ pub fn forecast(
     entry: &Entry,
     done: &(dyn Fn() + Sync),
 ) -> Vec<Vec<StepForecast>> {
+    let panel: Vec<(u64, &[f64])> =
+        frame.series.iter().map(|series| (last_step(frame, series), &series.values[..])).collect();
+    let shared = entry.schooled(&plan.settings(), &panel);
     let ahead = |series: &Series| {
         let window = Window { cutoff: series.values.len().saturating_sub(1) };
-        let outcome = replay_windows(frame, series, plan, entry, &[window]);
+        let outcome = replay_windows(frame, series, plan, (entry, shared.as_ref()), &[window]);
         done();
         outcome.series.into_iter().flatten().flat_map(|forecasts| forecasts.steps).collect()
     };
     frame.series.par_iter().map(ahead).collect()
 }
 
-fn replay(frame: &Frame, series: &Series, plan: &Plan, entry: &Entry) -> Outcome {
-    replay_windows(frame, series, plan, entry, &plan.windows(series.values.len()))
+/// What models that share anything learn of all series before the first forecast of any: nothing that came after that, in
+/// whichever series, is known to a forecast.
+fn schooled(frame: &Frame, plan: &Plan, entry: &Entry) -> Option<Shared> {
+    let first_origin = |series: &Series| {
+        let first = plan.windows(series.values.len()).first()?.cutoff as u64;
+        Some(frame.first_step(series) + first)
+    };
+    let origin = frame.series.iter().filter_map(first_origin).min()?;
+    let panel: Vec<(u64, &[f64])> =
+        frame.series.iter().map(|series| known_at(frame, series, origin)).collect();
+    entry.schooled(&plan.settings(), &panel)
 }
 
-fn replay_windows(frame: &Frame, series: &Series, plan: &Plan, entry: &Entry, windows: &[Window]) -> Outcome {
+/// The values of a series up to a step, and the step of the last.
+fn known_at<'a>(frame: &Frame, series: &'a Series, origin: u64) -> (u64, &'a [f64]) {
+    let count = (origin + 1).saturating_sub(frame.first_step(series)) as usize;
+    let values = series.values.get(..count.min(series.values.len())).unwrap_or_default();
+    (last_step(frame, series).min(origin), values)
+}
+
+fn last_step(frame: &Frame, series: &Series) -> u64 {
+    (frame.first_step(series) + series.values.len() as u64).saturating_sub(1)
+}
+
+fn replay_windows(
+    frame: &Frame,
+    series: &Series,
+    plan: &Plan,
+    (entry, shared): (&Entry, Option<&Shared>),
+    windows: &[Window],
+) -> Outcome {
     let mut model = (entry.build)(&plan.settings());
+    if let Some(shared) = shared {
+        model.take(shared);
+    }
     let mut outcome = Outcome::default();
     let first = frame.first_step(series);
     let mut known = 0;

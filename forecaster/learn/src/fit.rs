@@ -24,6 +24,7 @@ enum Place {
     Key(String, usize),
     Total(usize),
     Tier(u8, usize),
+    Region(String, usize),
 }
 
 /// What a series is of, and what a fit of it is worth.
@@ -31,6 +32,7 @@ enum Place {
 enum Of<'a> {
     Total,
     Tier(u8),
+    Region(&'a str),
     Key(&'a str),
 }
 
@@ -55,10 +57,13 @@ impl Learner {
             let tiers = sums.tiers().map(move |(tier, series)| (Of::Tier(tier), resource, series));
             tiers.chain([(Of::Total, resource, &sums.total)])
         });
+        let of_regions = (0..self.sums().len()).flat_map(|resource| {
+            self.regions(resource).map(move |(name, series)| (Of::Region(name), resource, series))
+        });
         let valued = |(of, resource, series): (_, _, &'_ Series)| {
             Some((series.fit_value(self.season_steps())?, of, resource))
         };
-        let mut due: Vec<Due<'_>> = of_keys.chain(of_sums).filter_map(valued).collect();
+        let mut due: Vec<Due<'_>> = of_keys.chain(of_sums).chain(of_regions).filter_map(valued).collect();
         let by_value = |left: &Due<'_>, right: &Due<'_>| -> Ordering {
             right.0.total_cmp(&left.0).then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
         };
@@ -71,6 +76,7 @@ impl Learner {
             let place = match of {
                 Of::Key(key) => Place::Key(key.to_owned(), resource),
                 Of::Tier(tier) => Place::Tier(tier, resource),
+                Of::Region(name) => Place::Region(name.to_owned(), resource),
                 Of::Total => Place::Total(resource),
             };
             let model = self.find(&place)?.copy_model()?;
@@ -85,6 +91,7 @@ impl Learner {
             let Fit { place, model } = fit;
             let series = match &place {
                 Place::Key(key, resource) => self.key_mut(key).get_mut(*resource).and_then(Option::as_mut),
+                Place::Region(name, resource) => self.region_mut(*resource, name),
                 Place::Total(resource) => self.sums_mut(*resource).map(|sums| &mut sums.total),
                 Place::Tier(tier, resource) => self.sums_mut(*resource).and_then(|sums| sums.tier_mut(*tier)),
             };
@@ -103,6 +110,7 @@ impl Learner {
     fn find(&self, place: &Place) -> Option<&Series> {
         match place {
             Place::Key(key, resource) => self.key(key).get(*resource)?.as_ref(),
+            Place::Region(name, resource) => self.region(*resource, name),
             Place::Total(resource) => self.total(*resource),
             Place::Tier(tier, resource) => self.tier(*resource, *tier),
         }

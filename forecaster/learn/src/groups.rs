@@ -7,7 +7,7 @@
 //! both erred in other hours says nothing of that. Downwards, the tiers are moved to what adds up to the total, and the keys to what adds up
 //! to their tiers, the most uncertain most ([`tidegate_model::reconcile`]).
 
-mod combination;
+pub(crate) mod combination;
 
 use std::collections::BTreeMap;
 

@@ -6,12 +6,16 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tidegate_model::Entry;
+use tidegate_model::{Entry, School};
 
 use crate::{
     groups::{Sums, agree},
+    heavy::Book,
     policy::NamedCustomer,
+    regions::Regions,
+    school::Schooling,
     series::{Series, SeriesSettings},
+    shares::Shares,
 };
 
 /// The series of one key, by resource index; `None` where it has used nothing yet.
@@ -48,6 +52,10 @@ pub struct Learner {
     keys: BTreeMap<String, KeySeries>,
     /// Sums over keys, by resource index.
     sums: Vec<Sums>,
+    /// The same by region, by resource index.
+    regions: Vec<Regions>,
+    book: Book,
+    schooling: Option<Schooling>,
 }
 
 /// What a step brought beside new values.
@@ -66,9 +74,19 @@ impl Learner {
         let settings = SeriesSettings::new(learning);
         Self {
             sums: (0..resources).map(|_| Sums::new(&settings)).collect(),
+            schooling: Schooling::of(learning.model, &settings.of_keys()),
+            regions: (0..resources).map(|_| Regions::default()).collect(),
             settings,
+            book: Book::default(),
             max_keys: learning.max_keys,
             keys: BTreeMap::new(),
+        }
+    }
+
+    /// Takes note of where a part of a key's demand comes from, in the step that is learned next.
+    pub fn locate(&mut self, key: &str, resource: usize, region: &str, demand: f64) {
+        if let Some(regions) = self.regions.get_mut(resource) {
+            regions.add(&self.settings, key, region, demand);
         }
     }
 
@@ -103,12 +121,33 @@ impl Learner {
             }
         }
         self.sums.iter_mut().for_each(|sums| sums.settle(step));
+        for (regions, sums) in self.regions.iter_mut().zip(&self.sums) {
+            regions.settle(&self.settings, step, sums.total.pending());
+        }
         self.for_all(|series| series.close(step));
         let settings = &self.settings;
         self.keys.retain(|key, resources| {
             customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
         });
+        self.regions.iter_mut().for_each(|regions| regions.forget(settings, &self.keys));
+        self.teach();
         unlearned
+    }
+
+    /// Trains what models share, for as long as one step allows.
+    fn teach(&mut self) {
+        let Some(schooling) = &mut self.schooling else { return };
+        let keys: Vec<&Series> = self.keys.values().flatten().flatten().collect();
+        if schooling.study(&keys) {
+            let shared = schooling.school().shared();
+            self.for_all(|series| series.take(&shared));
+        }
+    }
+
+    /// Where what models share is learned, if they share anything.
+    #[must_use]
+    pub fn school(&self) -> Option<&dyn School> {
+        self.schooling.as_ref().map(Schooling::school)
     }
 
     fn admit(
@@ -124,7 +163,13 @@ impl Learner {
             self.keys.insert(key.to_owned(), self.sums.iter().map(|_| None).collect());
         }
         let slot = self.keys.get_mut(key)?.get_mut(resource)?;
-        Some(slot.get_or_insert_with(|| Series::new(&self.settings, tier(customers, key))))
+        Some(slot.get_or_insert_with(|| {
+            let mut series = Series::new(&self.settings, tier(customers, key));
+            if let Some(schooling) = &self.schooling {
+                series.take(&schooling.school().shared());
+            }
+            series
+        }))
     }
 
     /// Forecasts every series, `horizon` steps from step `from` on, so that sums are the sums of their keys.
@@ -132,6 +177,9 @@ impl Learner {
         self.for_all(|series| series.predict(from, horizon));
         for (resource, sums) in self.sums.iter_mut().enumerate() {
             agree(&mut self.keys, resource, sums);
+            if let Some(regions) = self.regions.get_mut(resource) {
+                regions.agree(&self.keys, resource, &sums.total);
+            }
         }
     }
 
@@ -152,12 +200,28 @@ impl Learner {
         }
     }
 
+    /// Takes note of how busy what a resource stands for was in the newest step that has been learned, 1 being all there
+    /// is, or that it is not known. What that tells about demand is learned, and told in the next forecasts.
+    pub fn measure(&mut self, resource: usize, load: Option<f64>) {
+        let of_key = |(_, own): (&String, &mut KeySeries)| {
+            if let Some(series) = own.get_mut(resource).and_then(Option::as_mut) {
+                series.measure(load);
+            }
+        };
+        self.keys.par_iter_mut().for_each(of_key);
+        let sums = self.sums.get_mut(resource).into_iter().flat_map(Sums::all);
+        let regions = self.regions.get_mut(resource).into_iter().flat_map(Regions::all);
+        sums.chain(regions).for_each(|series| series.measure(load));
+    }
+
     /// Does the same with every series, on all cores.
     fn for_all(&mut self, work: impl Fn(&mut Series) + Sync) {
         let of_key = |(_, series): (&String, &mut KeySeries)| series.iter_mut().flatten().for_each(&work);
         self.keys.par_iter_mut().for_each(of_key);
         let of_sums: Vec<&mut Series> = self.sums.iter_mut().flat_map(Sums::all).collect();
         of_sums.into_par_iter().for_each(&work);
+        let of_regions: Vec<&mut Series> = self.regions.iter_mut().flat_map(Regions::all).collect();
+        of_regions.into_par_iter().for_each(&work);
     }
 
     /// The keys in order, each with its series by resource index.
@@ -183,6 +247,27 @@ impl Learner {
         self.sums.get(resource)?.tier(tier)
     }
 
+    /// The sums over the requests of each region that was told, which add up to the total.
+    pub fn regions(&self, resource: usize) -> impl Iterator<Item = (&str, &Series)> {
+        self.regions.get(resource).into_iter().flat_map(Regions::iter)
+    }
+
+    /// The sum over the requests of one region.
+    #[must_use]
+    pub fn region(&self, resource: usize, name: &str) -> Option<&Series> {
+        self.regions.get(resource)?.get(name)
+    }
+
+    pub(crate) fn region_mut(&mut self, resource: usize, name: &str) -> Option<&mut Series> {
+        self.regions.get_mut(resource)?.get_mut(name)
+    }
+
+    /// Where a key's demand comes from, lately; `None` where nobody told.
+    #[must_use]
+    pub fn regions_of(&self, key: &str, resource: usize) -> Option<&Shares> {
+        self.regions.get(resource)?.of_key(key)
+    }
+
     /// The sums over keys, by resource index.
     pub(crate) fn sums(&self) -> &[Sums] {
         &self.sums
@@ -194,6 +279,24 @@ impl Learner {
 
     pub(crate) fn key_mut(&mut self, key: &str) -> &mut [Option<Series>] {
         self.keys.get_mut(key).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    /// Every key's series.
+    pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut Series> {
+        self.keys.values_mut().flat_map(|own| own.iter_mut().flatten())
+    }
+
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
+    }
+
+    pub(crate) fn book_mut(&mut self) -> &mut Book {
+        &mut self.book
+    }
+
+    /// The model of every series that has no heavy member.
+    pub(crate) fn light_model(&self) -> &'static Entry {
+        self.settings.model()
     }
 
     pub(crate) fn season_steps(&self) -> usize {

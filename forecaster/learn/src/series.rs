@@ -1,10 +1,12 @@
 //! One series: its model, its forecast, how good the last forecasts were.
 
+mod stake;
+
 use std::collections::VecDeque;
 
-use tidegate_model::{Entry, Model, Outlook, Settings, StepForecast};
+use tidegate_model::{Entry, Model, Outlook, Settings, Shared, StepForecast};
 
-use crate::learner::Learning;
+use crate::{heavy::Chosen, learner::Learning, load::LoadEffect, school::LOOKED_BACK, trial::pinball};
 
 /// How many closed steps are kept beside their forecasts.
 const PAST_STEPS: usize = 120;
@@ -34,8 +36,19 @@ impl SeriesSettings {
         Self { model: learning.model, season_steps: learning.season_steps }
     }
 
+    pub(crate) const fn model(&self) -> &'static Entry {
+        self.model
+    }
+
     pub(crate) const fn season_steps(&self) -> usize {
         self.season_steps
+    }
+
+    /// What the model of a key is built with.
+    pub(crate) fn of_keys(&self) -> Settings {
+        let light = Settings::light(self.season_steps, LEARNED_AHEAD);
+        let history = if self.model.school.is_some() { self.season_steps + LOOKED_BACK } else { 0 };
+        Settings { history, ..light }
     }
 
     fn memory_steps(&self) -> u64 {
@@ -83,12 +96,19 @@ pub struct Series {
     /// Demand lately, and by how much it has been forecast wrong, in tokens.
     level: f64,
     error: Option<f64>,
+    /// What the load of the system tells; nothing while nobody tells it.
+    load: Option<Box<LoadEffect>>,
+    /// The pinball loss of forecasts lately, relative to the level; none before the first.
+    loss: Option<f64>,
+    season_steps: usize,
+    /// Values kept, if it is worth a heavy model.
+    chosen: Option<Box<Chosen>>,
 }
 
 impl Series {
     /// The demand of a key, learned by a small model.
     pub(crate) fn new(settings: &SeriesSettings, tier: u8) -> Self {
-        Self { tier, ..Self::of(settings, &Settings::light(settings.season_steps, LEARNED_AHEAD)) }
+        Self { tier, ..Self::of(settings, &settings.of_keys()) }
     }
 
     /// The demand of many, learned by a model that may take time.
@@ -107,6 +127,10 @@ impl Series {
             fitted_at: 0,
             level: 0.0,
             error: None,
+            load: None,
+            loss: None,
+            season_steps: settings.season_steps,
+            chosen: None,
             memory_steps: settings.memory_steps(),
             pending: 0,
             largest: [0, 0],
@@ -128,10 +152,16 @@ impl Series {
     pub(crate) fn close(&mut self, step: u64) {
         let demand = std::mem::take(&mut self.pending);
         self.remember(step, demand);
+        if let Some(load) = &mut self.load {
+            load.settle(step, demand as f64, self.level);
+        }
         let news = NEWS.max(1.0 / (self.model.observed_steps() + 1) as f64);
         self.level += news * (demand as f64 - self.level);
         self.tier_level += news * (self.tier_pending as f64 - self.tier_level);
         self.model.observe(step, demand as f64);
+        if let Some(chosen) = &mut self.chosen {
+            chosen.push(step, demand as f64, self.season_steps);
+        }
         self.silent_steps = if demand == 0 { self.silent_steps.saturating_add(1) } else { 0 };
         self.largest_age += 1;
         if self.largest_age >= self.memory_steps {
@@ -145,6 +175,7 @@ impl Series {
         let Some(forecast) = self.at(step) else { return };
         let [_, lo_80, _, hi_80, _] = forecast.bounds();
         let wrong_by = (forecast.mean - demand as f64).abs();
+        let loss = pinball(forecast, demand as f64) / self.level.max(1.0);
         let past = Past {
             step,
             actual: demand as f32,
@@ -156,6 +187,7 @@ impl Series {
             self.past.pop_front();
         }
         self.past.push_back(past);
+        self.loss = Some(self.loss.map_or(loss, |known| known + NEWS * (loss - known)));
         self.error = Some(self.error.map_or(wrong_by, |error| error + NEWS * (wrong_by - error)));
     }
 
@@ -186,6 +218,16 @@ impl Series {
     pub(crate) fn predict(&mut self, from: u64, horizon: usize) {
         self.from = from;
         self.forecast = self.model.forecast(from, horizon);
+        if let Some(load) = &mut self.load {
+            load.apply(from, &mut self.forecast);
+        }
+    }
+
+    /// Takes note of how busy everything is now, or that nobody tells.
+    pub(crate) fn measure(&mut self, load: Option<f64>) {
+        if load.is_some() || self.load.is_some() {
+            self.load.get_or_insert_default().measure(load);
+        }
     }
 
     pub(crate) fn tier(&self) -> u8 {
@@ -253,6 +295,25 @@ impl Series {
 
     pub(crate) fn announce(&mut self, event: u64, from: u64, until: u64) {
         self.model.announce(event, from, until);
+        if let Some(chosen) = &mut self.chosen {
+            chosen.announce((event, from, until));
+        }
+    }
+
+    /// The newest values that its model keeps, and the step of the last.
+    pub(crate) fn recent(&self) -> (u64, Vec<f64>) {
+        self.model.recent()
+    }
+
+    /// Shows its model what all keys have taught.
+    pub(crate) fn take(&mut self, shared: &Shared) {
+        self.model.take(shared);
+    }
+
+    /// The name of its model.
+    #[must_use]
+    pub fn model_name(&self) -> &'static str {
+        self.entry.name
     }
 
     /// Whether the forecast of a step, by its place, is that of a peak that has come back before.

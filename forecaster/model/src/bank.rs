@@ -21,6 +21,7 @@ use crate::{
     history::History,
     member::{AnyMember, Recipe},
     outlook::Outlook,
+    school::Shared,
     snapshot::{self, SnapshotError},
 };
 use lead::{Issued, Lead};
@@ -374,6 +375,10 @@ impl Model for Bank {
         self.state.leads.last().map_or(0.0, Lead::correlation)
     }
 
+    fn recent(&self) -> (u64, Vec<f64>) {
+        (self.state.history.last_step(), self.state.history.to_vec())
+    }
+
     fn observed_steps(&self) -> u64 {
         self.state.observed
     }
@@ -382,6 +387,10 @@ impl Model for Bank {
         for member in &mut self.members {
             member.refit(&self.state.history);
         }
+    }
+
+    fn take(&mut self, shared: &Shared) {
+        self.members.iter_mut().for_each(|member| member.take(shared));
     }
 
     fn snapshot(&self) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outlook::Outlook;
+use crate::{outlook::Outlook, school::Shared};
 
 /// The quantile levels of every forecast, ascending: the median and the bounds of the 50, 80, 95 and 99 % intervals.
 pub const LEVELS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975, 0.995];
@@ -148,12 +148,18 @@ pub trait Model: Send + Sync {
     /// that, see [`roll_up`](crate::roll_up).
     fn correlation(&self) -> f64;
 
+    /// The newest values that are kept and the step of the last one, oldest first, gaps filled in.
+    fn recent(&self) -> (u64, Vec<f64>);
+
     /// How many steps have been learned, gaps not counted.
     fn observed_steps(&self) -> u64;
 
     /// Fits parameters to the values kept. Costs milliseconds where [`Model::observe`] costs microseconds, so the
     /// caller says when: [`refit_is_due`] tells when it pays in a replay.
     fn refit(&mut self);
+
+    /// Takes what a [`School`](crate::School) has learned of all series; models that share nothing leave it.
+    fn take(&mut self, shared: &Shared);
 
     /// Everything it has learned, in bytes that the entry of the registry that built it can restore.
     fn snapshot(&self) -> Vec<u8>;

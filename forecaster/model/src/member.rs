@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{forecast::Settings, history::History};
+use crate::{forecast::Settings, history::History, school::Shared};
 
 /// A method that forecasts points. The bank around it fills gaps, keeps the history, learns quantiles and bounds what
 /// comes out, so a method needs no care for any of these.
@@ -23,6 +23,11 @@ pub trait Member: Send + Sync + Serialize + DeserializeOwned + 'static {
         true
     }
 
+    /// Takes what all series share, as far as it is its own; methods that share nothing have nothing to do.
+    fn take(&mut self, shared: &Shared) {
+        let _ = shared;
+    }
+
     /// Fits parameters to `past`; methods without any have nothing to do.
     fn refit(&mut self, past: &History) {
         let _ = past;
@@ -35,6 +40,7 @@ pub(crate) trait AnyMember: Send + Sync {
     fn path(&self, past: &History, ahead: &mut [f64]);
     fn is_ready(&self) -> bool;
     fn refit(&mut self, past: &History);
+    fn take(&mut self, shared: &Shared);
     fn save(&self) -> Vec<u8>;
 }
 
@@ -53,6 +59,10 @@ impl<T: Member> AnyMember for T {
 
     fn refit(&mut self, past: &History) {
         Member::refit(self, past);
+    }
+
+    fn take(&mut self, shared: &Shared) {
+        Member::take(self, shared);
     }
 
     fn save(&self) -> Vec<u8> {

@@ -1,26 +1,35 @@
 //! The models there are. Configuration, command line, documentation, backtests and tests iterate this list.
 
+mod heavy;
+
 use crate::{
     arima::Arima,
     autoregression::{Autoregression, LogAutoregression},
     bank::Bank,
     ets::{DampedTrend, HoltWinters, HoltWintersLog, SimpleSmoothing},
     forecast::{Model, Settings},
-    lstm::LongShortTermMemory,
+    lstm::{GlobalMemory, LongShortTermMemory, Lstm},
     member::{Member, Recipe},
     mstl::Mstl,
     naive::Naive,
+    neural::{Network, school},
     prophet::Prophet,
+    school::School,
     seasonal_naive::SeasonalNaive,
     snapshot::SnapshotError,
     theta::Theta,
-    transformer::Attentive,
+    transformer::{Attentive, GlobalAttention, Transformer},
     tsb::{Croston, Tsb},
     window::{WindowAverage, WindowMedian},
 };
 
+pub use heavy::{HEAVY, LIGHT};
+
 /// A model from a snapshot, or why there is none.
 pub type Restored = Result<Box<dyn Model>, SnapshotError>;
+
+/// Makes a school that has learned nothing.
+pub type Founder = fn(&Settings) -> Box<dyn School>;
 
 /// One model as the registry knows it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +42,8 @@ pub struct Entry {
     pub build: fn(&Settings) -> Box<dyn Model>,
     /// Makes a model from what [`Model::snapshot`] gave.
     pub restore: fn(&[u8]) -> Restored,
+    /// Where what its models share is learned, if they share anything.
+    pub school: Option<Founder>,
     /// Its part in `auto`.
     recipe: Option<Recipe>,
     /// Whether it is a part of it for every key, and not only where there is time and memory.
@@ -43,6 +54,11 @@ impl Entry {
     /// The same, but no part of `auto`: what it adds there does not pay for what it costs.
     const fn alone(self) -> Self {
         Self { recipe: None, ..self }
+    }
+
+    /// The same, with weights that are learned of all series.
+    const fn of_all<N: Network>(self) -> Self {
+        Self { school: Some(school::<N>), ..self }
     }
 
     /// The same, in the bank of every key: what costs microseconds and keeps no season of its own.
@@ -87,6 +103,12 @@ pub const MODELS: &[Entry] = &[
         0.5,
         "a network that attends to the last steps and corrects the last seasons",
     ),
+    model::<GlobalMemory>("lstm-global", 0.5, "a recurrent network that learns from all series at once")
+        .alone()
+        .of_all::<Lstm>(),
+    model::<GlobalAttention>("transformer-global", 0.5, "a network that attends, and learns from all series")
+        .alone()
+        .of_all::<Transformer>(),
     model::<Croston>("croston", 0.2, "intermittent demand: size over interval"),
     model::<Tsb>("tsb", 0.2, "intermittent demand: size times likelihood").light(),
     AUTO,
@@ -103,6 +125,7 @@ const AUTO: Entry = Entry {
     summary: "all the others, weighted by how well each has done lately at each distance",
     build: |settings| Box::new(Bank::new(&recipes(settings), settings)),
     restore: |bytes| Ok(Box::new(Bank::restore(&recipes, bytes)?)),
+    school: None,
     recipe: None,
     light: false,
 };
@@ -124,6 +147,7 @@ pub const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static 
         summary,
         build: |settings| Box::new(Bank::new(&[Recipe::of::<T>(1.0)], settings)),
         restore: |bytes| Ok(Box::new(Bank::restore(&|_| vec![Recipe::of::<T>(1.0)], bytes)?)),
+        school: None,
         recipe: Some(Recipe::of::<T>(prior)),
         light: false,
     }

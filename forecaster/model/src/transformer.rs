@@ -5,7 +5,7 @@
 //! [`crate::neural`].
 
 use crate::{
-    neural::{Corrector, INPUTS, Network, OUTPUTS, WINDOW},
+    neural::{Corrector, INPUTS, Network, OUTPUTS, Pupil, WINDOW},
     tape::{At, Tape, linear_size},
 };
 
@@ -24,13 +24,17 @@ const LAST: usize = SECOND + linear_size(INNER, WIDTH);
 /// A baseline corrected by the network.
 pub(crate) type Attentive = Corrector<Transformer>;
 
+/// The same with weights that all series share.
+pub(crate) type GlobalAttention = Pupil<Transformer>;
+
 /// The network.
 pub(crate) struct Transformer;
 
 impl Network for Transformer {
     const WEIGHTS: usize = LAST + linear_size(WIDTH, OUTPUTS);
+    const STATE: usize = 0;
 
-    fn forward(tape: &mut Tape<'_>, window: &[[f64; INPUTS]]) -> At {
+    fn advance(tape: &mut Tape<'_>, _state: &[f64], window: &[[f64; INPUTS]]) -> (At, At) {
         let mut newest = 0;
         let (mut keys, mut values) = (Vec::with_capacity(WINDOW), Vec::with_capacity(WINDOW));
         for (place, inputs) in window.iter().enumerate() {
@@ -49,14 +53,14 @@ impl Network for Transformer {
         let inner = tape.tanh(inner);
         let outer = tape.linear(inner, SECOND, WIDTH);
         let whole = tape.sum(attended, outer);
-        tape.linear(whole, LAST, OUTPUTS)
+        (whole, tape.linear(whole, LAST, OUTPUTS))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::neural::{check_gradient, check_learning};
+    use crate::neural::{check_gradient, check_learning, check_school};
 
     #[test]
     fn gradients_are_right() {
@@ -66,5 +70,10 @@ mod tests {
     #[test]
     fn it_learns_what_the_baseline_cannot_know() {
         check_learning::<Transformer>();
+    }
+
+    #[test]
+    fn what_is_learned_of_some_series_helps_another() {
+        check_school::<Transformer>();
     }
 }

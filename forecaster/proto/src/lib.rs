@@ -1,7 +1,9 @@
 //! The sync protocol between proxies and the forecaster: one bidirectional gRPC stream of [`Frame`]s.
 //!
-//! A frame is a kind and opaque bytes; what the bytes mean, and their versions, is `tidegate_core`'s business. Types
-//! and services are generated from `proto/sync.proto`.
+//! A frame is a kind and opaque bytes; what the bytes mean, and their versions, is `tidegate_core`'s business, but for what
+//! reports tell beside their counters: [`read_report`]. Types and services are generated from `proto/sync.proto`.
+
+mod details;
 
 #[allow(
     missing_docs,
@@ -13,4 +15,5 @@ mod generated {
     tonic::include_proto!("tidegate.sync.v1");
 }
 
-pub use generated::{Frame, Kind, sync_client, sync_server};
+pub use details::{DetailsError, MAX_BUCKET, bucket_of, bucket_range, read_report};
+pub use generated::{DetailedReport, Details, Frame, Kind, Load, Part, Spread, sync_client, sync_server};

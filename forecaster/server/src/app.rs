@@ -1,11 +1,11 @@
 //! What the parts of a running forecaster share.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
-use tidegate_learn::Learner;
+use tidegate_learn::{Learner, Profiles};
 use tidegate_store::Store;
 use tokio::sync::{RwLock, watch};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ pub(crate) struct App {
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) ingest: Ingest,
     pub(crate) learner: RwLock<Learner>,
+    profiles: Mutex<Profiles>,
     /// The plan in force. A subscriber sees the newest one only: a slow proxy skips plans, none is queued for it.
     pub(crate) plan: watch::Sender<Option<Arc<Plan>>>,
     /// Cancelled once, when the process is to end.
@@ -32,6 +33,7 @@ impl App {
         Arc::new(Self {
             proxies: Proxies::new(Arc::clone(&metrics)),
             learner: RwLock::new(Learner::new(&config.learning(), config.resources.len())),
+            profiles: Mutex::new(Profiles::new(config.max_keys, config.resources.len())),
             plan: watch::Sender::new(None),
             shutdown: CancellationToken::new(),
             loaded: AtomicBool::new(false),
@@ -45,6 +47,11 @@ impl App {
     /// The plan in force, if there is one yet.
     pub(crate) fn current_plan(&self) -> Option<Arc<Plan>> {
         self.plan.borrow().clone()
+    }
+
+    /// What requests of each key are like.
+    pub(crate) fn profiles(&self) -> MutexGuard<'_, Profiles> {
+        self.profiles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The models have learned what the database knew.

@@ -10,6 +10,8 @@ use crate::config::{Config, Problem};
 /// What one series costs beside its season, and a season's step, in bytes.
 const SERIES_BYTES: u64 = 6_000;
 const SEASON_STEP_BYTES: u64 = 4;
+/// What a series with a heavy model and the values kept for it takes more.
+const HEAVY_BYTES: u64 = 50 << 10;
 
 #[derive(Serialize)]
 struct Verdict<'a> {
@@ -60,7 +62,8 @@ fn summary(config: &Config) -> Summary {
     let forecast = &config.forecast;
     let tier_names: Vec<String> = config.tiers.iter().map(|tier| tier.policy.tier.name.clone()).collect();
     let series = config.max_keys as u64 * config.resources.len() as u64;
-    let bytes = series * (SERIES_BYTES + SEASON_STEP_BYTES * forecast.season_steps as u64);
+    let heavy = if forecast.heavy_share > 0.0 { forecast.heavy_keys as u64 * HEAVY_BYTES } else { 0 };
+    let bytes = series * (SERIES_BYTES + SEASON_STEP_BYTES * forecast.season_steps as u64) + heavy;
     Summary {
         listen: config.listen.to_string(),
         database: config.database.display().to_string(),

@@ -6,6 +6,8 @@ mod health;
 mod investment_tiers;
 mod predict_usage;
 mod problem;
+mod profile;
+mod regions;
 mod resource_availability;
 mod usage;
 
@@ -33,6 +35,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/investmentTiers", get(investment_tiers::get))
         .route("/resourceAvailability", get(resource_availability::get))
         .route("/v1/usage", get(usage::get))
+        .route("/v1/regions", get(regions::get))
         .route("/v1/explain", get(explain::get))
         .route_layer(from_fn_with_state(Arc::clone(&app), access::check));
     // Probes and metrics carry no key and no customer.

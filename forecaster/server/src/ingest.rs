@@ -14,7 +14,7 @@ use tidegate_core::report::{Report, Usage};
 use tidegate_store::{Counters, NewReport, Recorded, Store, WindowUsage};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{clock, metrics::Metrics};
+use crate::{clock, details::Beside, metrics::Metrics};
 
 /// Reports waiting for the writer; streams wait when the queue is full.
 const QUEUE: usize = 256;
@@ -61,7 +61,12 @@ pub(crate) fn channel(store: Store, metrics: Arc<Metrics>) -> (Ingest, Writer) {
 
 impl Ingest {
     /// Records a report; returns once it is durable, or is known to have been before.
-    pub(crate) async fn record(&self, proxy: &str, report: &Report) -> Result<Recorded, NotDurable> {
+    pub(crate) async fn record(
+        &self,
+        proxy: &str,
+        report: &Report,
+        beside: &Beside,
+    ) -> Result<Recorded, NotDurable> {
         let now_ms = clock::now_ms();
         let report = NewReport {
             proxy: proxy.to_owned(),
@@ -69,6 +74,8 @@ impl Ingest {
             seq: report.seq,
             received_at_ms: now_ms,
             windows: windows(report),
+            details: beside.details.clone(),
+            loads: beside.loads.clone(),
         };
         let starts: Vec<u64> = report.windows.iter().map(|window| window.window_start_ms).collect();
         let (done, verdict) = oneshot::channel();

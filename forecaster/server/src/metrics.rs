@@ -2,6 +2,8 @@
 //!
 //! Base units, no key in a label.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -12,11 +14,27 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use tidegate_learn::Verdict;
 
 /// A label that says how something ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ResultLabel {
     result: &'static str,
+}
+
+/// Labels of what is forecast of a region.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RegionLabels {
+    pub(crate) resource: String,
+    pub(crate) region: String,
+}
+
+/// Labels of what requests take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TakeLabels {
+    pub(crate) resource: String,
+    pub(crate) of: &'static str,
+    pub(crate) quantile: &'static str,
 }
 
 /// A label that says why something did not happen.
@@ -32,12 +50,21 @@ pub(crate) struct Metrics {
     streams_refused: Family<ReasonLabel, Counter>,
     unlearned_series: Family<ReasonLabel, Counter>,
     table_acks: Family<ResultLabel, Counter>,
+    regions: Family<RegionLabels, Gauge<f64, AtomicU64>>,
+    takes: Family<TakeLabels, Gauge>,
+    details: Counter,
+    unprofiled: Counter,
+    profiled_keys: Gauge,
     pub(crate) late_windows: Counter,
     pub(crate) future_windows: Counter,
     pub(crate) tables: Counter,
     pub(crate) tables_sent: Counter,
     pub(crate) steps: Counter,
     pub(crate) fits: Counter,
+    trials: Family<ResultLabel, Counter>,
+    trial_seconds: Counter<f64, AtomicU64>,
+    heavy_series: Gauge,
+    heavy_gain: Gauge<f64, AtomicU64>,
     pub(crate) step_failures: Counter,
     pub(crate) windows_deleted: Counter,
     /// Requests of the HTTP API without its token.
@@ -60,12 +87,21 @@ impl Metrics {
             streams_refused: Family::default(),
             unlearned_series: Family::default(),
             table_acks: Family::default(),
+            regions: Family::default(),
+            takes: Family::default(),
+            details: Counter::default(),
+            unprofiled: Counter::default(),
+            profiled_keys: Gauge::default(),
             late_windows: Counter::default(),
             future_windows: Counter::default(),
             tables: Counter::default(),
             tables_sent: Counter::default(),
             steps: Counter::default(),
             fits: Counter::default(),
+            trials: Family::default(),
+            trial_seconds: Counter::default(),
+            heavy_series: Gauge::default(),
+            heavy_gain: Gauge::default(),
             step_failures: Counter::default(),
             windows_deleted: Counter::default(),
             requests_unauthorized: Counter::default(),
@@ -101,6 +137,12 @@ impl Metrics {
             "Sync streams refused at hello, by reason",
             self.streams_refused.clone(),
         );
+        let help = "Windows of a key of which reports told more than counters: regions, versions, what requests take";
+        r.register("details", help, self.details.clone());
+        let help = "What was told of keys beyond max_keys: kept, but not shown";
+        r.register("details_left_out", help, self.unprofiled.clone());
+        let help = "Keys of which it is known what their requests are like";
+        r.register("profiled_keys", help, self.profiled_keys.clone());
         r.register("proxies_connected", "Open sync streams", self.proxies_connected.clone());
         r.register("tables_sent", "Tables sent to proxies", self.tables_sent.clone());
         r.register("table_acks", "Answers of proxies to tables: applied, rejected", self.table_acks.clone());
@@ -112,12 +154,23 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("steps", "Steps closed and learned", self.steps.clone());
         r.register("fits", "Models fitted to what they have learned", self.fits.clone());
+        let help = "Heavy models tried for keys, by what became of them: joined, left, stayed";
+        r.register("heavy_trials", help, self.trials.clone());
+        let help = "CPU time that trying heavy models took";
+        r.register_with_unit("heavy", help, Unit::Seconds, self.trial_seconds.clone());
+        r.register("heavy_series", "Series whose bank has a heavy model", self.heavy_series.clone());
+        let help = "By what part their pinball loss was less when it joined, on average";
+        r.register("heavy_gain", help, self.heavy_gain.clone());
         r.register("step_failures", "Steps whose closing or planning failed", self.step_failures.clone());
         let help = "Time to close a step: read usage, learn, forecast, plan";
         r.register_with_unit("step", help, Unit::Seconds, self.step_seconds.clone());
         r.register("series", "Series learned", self.series.clone());
         let help = "Series of a step that were not learned, by reason: too_many_keys, unknown_resource";
         r.register("unlearned_series", help, self.unlearned_series.clone());
+        let help = "What is forecast of each region that reports tell for the next step, in tokens";
+        r.register("region_forecast", help, self.regions.clone());
+        let help = "What requests take lately, of all keys, where reports tell: cpu_us, memory_bytes, network_bytes, duration_ms";
+        r.register("request_takes", help, self.takes.clone());
         r.register("tables", "Tables planned", self.tables.clone());
         r.register("table_epoch", "Epoch of the newest table", self.table_epoch.clone());
         r.register_with_unit("table", "Size of the newest table", Unit::Bytes, self.table_bytes.clone());
@@ -125,6 +178,21 @@ impl Metrics {
         r.register("windows_deleted", help, self.windows_deleted.clone());
         let help = "Requests of the HTTP API without its token";
         r.register("requests_unauthorized", help, self.requests_unauthorized.clone());
+    }
+
+    /// What is forecast of the regions there are; there is no other any more.
+    pub(crate) fn forecast_regions(&self, of: Vec<(RegionLabels, f64)>) {
+        self.regions.clear();
+        for (labels, mean) in of {
+            self.regions.get_or_create(&labels).set(mean);
+        }
+    }
+
+    /// What requests take, as far as it is known.
+    pub(crate) fn requests_take(&self, of: Vec<(TakeLabels, u64)>) {
+        for (labels, value) in of {
+            self.takes.get_or_create(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn report(&self, result: &'static str) {
@@ -135,8 +203,28 @@ impl Metrics {
         self.streams_refused.get_or_create(&ReasonLabel { reason }).inc();
     }
 
+    /// A trial's end, the CPU time it took, and the gains of the heavy models there are now.
+    pub(crate) fn trial(&self, verdict: Verdict, seconds: f64, gains: &[f64]) {
+        let result = match verdict {
+            Verdict::Joined(_) => "joined",
+            Verdict::Left => "left",
+            Verdict::Stayed => "stayed",
+        };
+        self.trials.get_or_create(&ResultLabel { result }).inc();
+        self.trial_seconds.inc_by(seconds);
+        self.heavy_series.set(gauge(gains.len()));
+        self.heavy_gain.set(gains.iter().sum::<f64>() / gains.len().max(1) as f64);
+    }
+
     pub(crate) fn unlearned(&self, reason: &'static str, series: u64) {
         self.unlearned_series.get_or_create(&ReasonLabel { reason }).inc_by(series);
+    }
+
+    /// Windows of which more was told, what of that had no place, and the keys that have one now.
+    pub(crate) fn details(&self, windows: u64, left_out: u64, keys: usize) {
+        self.details.inc_by(windows);
+        self.unprofiled.inc_by(left_out);
+        self.profiled_keys.set(gauge(keys));
     }
 
     pub(crate) fn table_ack(&self, result: &'static str) {

@@ -11,7 +11,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{app::App, config::Config, http, ingest, key, metrics::Metrics, steps::Steps, sync};
+use crate::{
+    app::App, clock, config::Config, heavy, http, ingest, key, metrics::Metrics, steps::Steps, sync,
+};
 
 /// How long open streams and requests may take to end.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -40,6 +42,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let (ingest, writer) = ingest::channel(store.clone(), Arc::clone(&metrics));
     let app = App::new(config, store.clone(), metrics, ingest);
+    app.load_profiles(&store, clock::now_ms()).await.context("learning what requests are like")?;
     tracing::info!(%address, database = %app.config.database.display(), "serving HTTP API and sync stream");
     match &key {
         Some(key) => {
@@ -51,6 +54,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let writer = tokio::spawn(writer.run());
     let steps = tokio::spawn(Steps::new(Arc::clone(&app), key).run());
+    tokio::spawn(heavy::run(Arc::clone(&app)));
     let shutdown = app.shutdown.clone();
     tokio::spawn(await_signal(Arc::clone(&app)));
 

@@ -8,10 +8,13 @@ use tidegate_core::{
     sync::{Hello, Kind, PROTOCOL, ReportAck, TableAck, Welcome},
     table::Table,
 };
+use tidegate_proto::read_report;
+use tidegate_store::Recorded;
 
 use crate::{
     app::App,
     clock,
+    details::{self, Beside},
     proxies::{Connected, Proxy},
 };
 
@@ -131,12 +134,14 @@ impl Session {
     }
 
     async fn report(&mut self, payload: &[u8]) -> Result<ReportAck, Refusal> {
-        let report = Report::decode(payload).inspect_err(|error| {
+        let (report, beside) = read(payload).inspect_err(|refusal| {
             self.app.metrics.report("malformed");
-            tracing::warn!(proxy = self.proxy, %error, "ended a stream because of a malformed report");
+            tracing::warn!(proxy = self.proxy, "ended a stream because of a malformed report: {refusal}");
         })?;
-        let recorded = self.app.ingest.record(&self.proxy, &report).await;
-        recorded.map_err(|_| Refusal::NotDurable)?;
+        let recorded = self.app.ingest.record(&self.proxy, &report, &beside).await;
+        if recorded.map_err(|_| Refusal::NotDurable)? == Recorded::Added {
+            self.app.note(&beside, clock::now_ms());
+        }
         self.connected.update(|proxy| {
             proxy.last_seq = proxy.last_seq.max(report.seq);
             proxy.dropped = report.dropped;
@@ -166,6 +171,14 @@ impl Drop for Session {
     fn drop(&mut self) {
         tracing::info!(proxy = self.proxy, boot = self.boot, "proxy disconnected");
     }
+}
+
+/// A report, with or without details.
+fn read(payload: &[u8]) -> Result<(Report, Beside), Refusal> {
+    let message = read_report(payload).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let report = Report::decode(&message.report)?;
+    let beside = details::read(&message, &report).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    Ok((report, beside))
 }
 
 fn check(hello: &Hello) -> Result<(), Refusal> {

@@ -4,7 +4,7 @@
 //! A step in which nobody could report is a gap; every other step is silence for the keys without usage.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,14 +13,15 @@ use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use rayon::prelude::*;
 use tidegate_core::report::Usage;
-use tidegate_learn::{Fit, Used};
-use tidegate_store::SeriesUsage;
+use tidegate_learn::{Fit, Learner, Series, Used};
+use tidegate_store::{Counters, RegionUsage, SeriesUsage};
 
 use crate::{
     app::App,
     clock,
     config::{Config, Event},
-    metrics::gauge,
+    details::parts_of_demand,
+    metrics::{RegionLabels, gauge},
     planning::Planner,
 };
 
@@ -32,6 +33,8 @@ const SEASONS_LEARNED: u64 = 2;
 const STEPS_PREDICTED_AGAIN: u64 = 120;
 /// So many models are fitted at a time, and after each step of the past when it is learned again.
 const FITS: usize = 64;
+/// It is looked every so many steps which keys are worth a heavy model.
+const CHOSEN_EVERY: u64 = 16;
 const CLEANUP_INTERVAL_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 86_400_000;
 
@@ -139,12 +142,15 @@ impl Steps {
         if !(marked || watched) && usage.is_empty() {
             return Ok(());
         }
-        self.observe(step, usage, predict).await?;
+        let regions =
+            app.store.regions_between(starts_at_ms, ends_at_ms).await.context("regions of a step")?;
+        let loads = app.store.loads_between(starts_at_ms, ends_at_ms).await.context("loads of a step")?;
+        self.observe(step, Seen { usage, regions, loads }, predict).await?;
         app.metrics.steps.inc();
         Ok(())
     }
 
-    async fn observe(&self, step: u64, usage: Vec<SeriesUsage>, predict: bool) -> anyhow::Result<()> {
+    async fn observe(&self, step: u64, seen: Seen, predict: bool) -> anyhow::Result<()> {
         let app = Arc::clone(&self.app);
         let unlearned = tokio::task::spawn_blocking(move || {
             let mut learner = app.learner.blocking_write();
@@ -153,7 +159,14 @@ impl Steps {
                 event.announce(&mut learner, u64::from(forecast.step_ms), step, step + 1 + ahead);
             };
             forecast.events.iter().for_each(announce);
-            let unlearned = learner.observe(&app.config.customers, step, used(&app.config, &usage));
+            locate(&app.config, &mut learner, &seen);
+            let unlearned = learner.observe(&app.config.customers, step, used(&app.config, &seen.usage));
+            for (resource, load) in loads(&app.config, &seen).enumerate() {
+                learner.measure(resource, load);
+            }
+            if step.is_multiple_of(CHOSEN_EVERY) && forecast.heavy_share > 0.0 {
+                learner.choose(forecast.heavy_keys);
+            }
             if predict {
                 learner.predict(step + 1, 1);
             }
@@ -203,10 +216,12 @@ impl Steps {
             let learner = learner.downgrade();
             let mut planner = planner.lock().unwrap_or_else(PoisonError::into_inner);
             let plan = planner.make(&app.config, &learner, epoch, from, clock::now_ms());
+            app.metrics.forecast_regions(regions(&app.config, &learner));
             (plan, learner.series_count())
         });
         let (plan, series) = planned.await.context("planning")?;
         let plan = plan.context("the planner made a table that breaks its rules")?;
+        self.app.show_takes();
         let metrics = &self.app.metrics;
         metrics.series.set(gauge(series));
         metrics.tables.inc();
@@ -224,6 +239,7 @@ impl Steps {
             return;
         }
         self.cleanup_at_ms = now_ms + CLEANUP_INTERVAL_MS;
+        self.app.forget_profiles(now_ms);
         let before_ms = now_ms.saturating_sub(u64::from(self.app.config.retention_days) * DAY_MS);
         match self.app.store.delete_before(before_ms).await {
             Ok(windows) => {
@@ -231,6 +247,54 @@ impl Steps {
                 tracing::debug!(windows, "deleted usage older than retention_days");
             }
             Err(error) => tracing::error!(%error, "cannot delete old usage; the database keeps growing"),
+        }
+    }
+}
+
+/// What the database knows of a step.
+struct Seen {
+    usage: Vec<SeriesUsage>,
+    regions: Vec<RegionUsage>,
+    loads: BTreeMap<String, f64>,
+}
+
+/// How busy each resource was in a step: what reports say, or else how much of its capacity was given away.
+fn loads<'a>(config: &'a Config, seen: &'a Seen) -> impl Iterator<Item = Option<f64>> + 'a {
+    let step_s = f64::from(config.forecast.step_ms) / 1e3;
+    config.resources.iter().map(move |resource| {
+        let told = seen.loads.get(&resource.name).copied();
+        let admitted = |row: &SeriesUsage| {
+            let Counters { guaranteed, opportunistic, emergency, .. } = row.counters;
+            [guaranteed, opportunistic, emergency].into_iter().fold(0, u64::saturating_add)
+        };
+        let given: u64 = seen.usage.iter().filter(|row| row.resource == resource.name).map(admitted).sum();
+        let whole = resource.capacity_per_s * step_s;
+        told.or_else(|| (whole > 0.0).then(|| given as f64 / whole))
+    })
+}
+
+/// What is forecast of every region for the next step.
+fn regions(config: &Config, learner: &Learner) -> Vec<(RegionLabels, f64)> {
+    let named = config.resources.iter().enumerate();
+    let of_resource = named.flat_map(|(index, resource)| {
+        let labels = |name: &str| RegionLabels { resource: resource.name.clone(), region: name.to_owned() };
+        let mean = |series: &Series| series.forecast().1.first().map_or(0.0, |step| step.mean);
+        learner.regions(index).map(move |(name, series)| (labels(name), mean(series)))
+    });
+    of_resource.collect()
+}
+
+/// Tells the learner where demand of a step came from.
+fn locate(config: &Config, learner: &mut Learner, seen: &Seen) {
+    let Seen { usage, regions, .. } = seen;
+    let whole = usage
+        .iter()
+        .zip(used(config, usage))
+        .map(|(row, used)| (row.key.as_str(), row.resource.as_str(), row.counters.offered, used.demand));
+    for (row, demand) in parts_of_demand(regions, whole) {
+        let resource = config.resources.iter().position(|resource| resource.name == row.resource);
+        if let Some(resource) = resource {
+            learner.locate(&row.key, resource, &row.tokens.region, demand);
         }
     }
 }
@@ -259,8 +323,6 @@ fn used<'a>(config: &Config, rows: &'a [SeriesUsage]) -> impl Iterator<Item = Us
 mod tests {
     use std::path::Path;
 
-    use tidegate_store::Counters;
-
     use super::*;
 
     #[test]
@@ -274,5 +336,17 @@ mod tests {
         let used: Vec<Used<'_>> = used(&config, &rows).collect();
         assert_eq!(used[0], Used { key: "a", resource: 0, demand: 80, largest: 9 });
         assert_eq!(used[1].resource, usize::MAX);
+    }
+
+    #[test]
+    fn load_is_what_reports_say_or_what_was_given_away() {
+        let text = "resources: { requests: { capacity_per_s: 10, burst: 10 } }\ntiers: { gold: {} }\n";
+        let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();
+        let counters = Counters { guaranteed: 100, opportunistic: 50, offered: 9999, ..Counters::default() };
+        let usage = vec![SeriesUsage { key: "a".into(), resource: "requests".into(), counters }];
+        let mut seen = Seen { usage, regions: Vec::new(), loads: BTreeMap::new() };
+        assert_eq!(loads(&config, &seen).collect::<Vec<_>>(), [Some(0.25)]);
+        seen.loads.insert("requests".into(), 0.8);
+        assert_eq!(loads(&config, &seen).collect::<Vec<_>>(), [Some(0.8)]);
     }
 }

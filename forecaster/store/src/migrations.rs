@@ -40,6 +40,33 @@ const MIGRATIONS: &[&[&str]] = &[
         "ALTER TABLE usage ADD COLUMN delayed BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE usage ADD COLUMN delay_ms BIGINT NOT NULL DEFAULT 0",
     ],
+    &[
+        "CREATE TABLE usage_by_region (
+        window_start_ms BIGINT NOT NULL,
+        key TEXT NOT NULL,
+        resource TEXT NOT NULL,
+        region TEXT NOT NULL,
+        tokens BIGINT NOT NULL,
+        PRIMARY KEY (window_start_ms, key, resource, region)
+    )",
+        // By the hour: distributions, of which the second does not matter.
+        "CREATE TABLE traits (
+        from_ms BIGINT NOT NULL,
+        key TEXT NOT NULL,
+        resource TEXT NOT NULL,
+        of BIGINT NOT NULL,
+        name TEXT NOT NULL,
+        requests BIGINT NOT NULL,
+        PRIMARY KEY (from_ms, key, resource, of, name)
+    )",
+        "CREATE TABLE loads (
+        window_start_ms BIGINT NOT NULL,
+        resource TEXT NOT NULL,
+        permille BIGINT NOT NULL,
+        samples BIGINT NOT NULL,
+        PRIMARY KEY (window_start_ms, resource)
+    )",
+    ],
 ];
 
 /// Brings the schema up to date.

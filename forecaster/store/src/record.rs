@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::{Counters, Error, Store, WindowUsage, store::to_db};
+use crate::{
+    Counters, Error, Store, WindowDetails, WindowLoad, WindowUsage, details::DetailSums, store::to_db,
+};
 
 /// Rows of one insert: far below the database's limit of bound values, enough to make the round trip cheap.
-const ROWS_PER_INSERT: usize = 200;
+pub(crate) const ROWS_PER_INSERT: usize = 200;
 /// No single count is larger: the core's amounts end at 2⁴³ tokens, and sums of clamped counts cannot overflow.
-const MAX_COUNT: u64 = 1 << 43;
+pub(crate) const MAX_COUNT: u64 = 1 << 43;
 
 /// A report as a proxy sent it.
 #[derive(Clone, Debug)]
@@ -24,6 +26,10 @@ pub struct NewReport {
     pub received_at_ms: u64,
     /// The increments.
     pub windows: Vec<WindowUsage>,
+    /// What is known beside them; increments too.
+    pub details: Vec<WindowDetails>,
+    /// How busy everything was.
+    pub loads: Vec<WindowLoad>,
 }
 
 /// What became of a report. Either way it is durable now.
@@ -48,6 +54,7 @@ impl Store {
         let mut transaction = self.writer.begin().await?;
         let mut verdicts = Vec::with_capacity(reports.len());
         let mut sums: BTreeMap<(u64, &str, &str), Counters> = BTreeMap::new();
+        let mut details = DetailSums::default();
         for report in reports {
             let added = remember(&mut transaction, report).await?;
             verdicts.push(if added { Recorded::Added } else { Recorded::Duplicate });
@@ -58,11 +65,13 @@ impl Store {
                 let id = (window.window_start_ms, window.key.as_str(), window.resource.as_str());
                 sums.entry(id).or_default().add(&clamped(&window.counters));
             }
+            details.add(&report.details, &report.loads);
         }
         let rows: Vec<Row<'_>> = sums.into_iter().collect();
         for chunk in rows.chunks(ROWS_PER_INSERT) {
             upsert(&mut transaction, chunk).await?;
         }
+        details.upsert(&mut transaction).await?;
         transaction.commit().await?;
         Ok(verdicts)
     }

@@ -188,14 +188,15 @@ impl Store {
             .execute(&mut *transaction)
             .await?
             .rows_affected();
-        sqlx::query("DELETE FROM observed_steps WHERE starts_at_ms < $1")
-            .bind(before)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM reports WHERE received_at_ms < $1")
-            .bind(before)
-            .execute(&mut *transaction)
-            .await?;
+        for statement in [
+            "DELETE FROM usage_by_region WHERE window_start_ms < $1",
+            "DELETE FROM traits WHERE from_ms < $1",
+            "DELETE FROM loads WHERE window_start_ms < $1",
+            "DELETE FROM observed_steps WHERE starts_at_ms < $1",
+            "DELETE FROM reports WHERE received_at_ms < $1",
+        ] {
+            sqlx::query(statement).bind(before).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         Ok(windows)
     }

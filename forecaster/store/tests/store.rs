@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
-use tidegate_store::{Counters, Error, NewReport, Recorded, Store, TotalsQuery, WindowUsage};
+use tidegate_store::{
+    Counters, Error, NewReport, Recorded, RegionTokens, Store, TRAIT_SPAN_MS, TotalsQuery, Trait, TraitCount,
+    WindowDetails, WindowLoad, WindowUsage,
+};
 
 fn usage(key: &str, window_start_ms: u64, offered: u64) -> WindowUsage {
     let counters = Counters { requests_offered: 1, offered, largest: offered, ..Counters::default() };
@@ -14,7 +17,15 @@ fn usage(key: &str, window_start_ms: u64, offered: u64) -> WindowUsage {
 }
 
 fn report(proxy: &str, boot: u64, seq: u64, windows: Vec<WindowUsage>) -> NewReport {
-    NewReport { proxy: proxy.to_owned(), boot, seq, received_at_ms: 5_000, windows }
+    NewReport {
+        proxy: proxy.to_owned(),
+        boot,
+        seq,
+        received_at_ms: 5_000,
+        windows,
+        details: Vec::new(),
+        loads: Vec::new(),
+    }
 }
 
 async fn open(folder: &TempDir) -> Store {
@@ -78,6 +89,54 @@ async fn increments_of_a_window_add_up_and_the_largest_cost_is_a_maximum() {
     let step = store.usage_between(1000, 2000).await.unwrap();
     let sums: BTreeMap<_, _> = step.into_iter().map(|series| (series.key, series.counters.offered)).collect();
     assert_eq!(sums, BTreeMap::from([("a".to_owned(), 17), ("b".to_owned(), 2)]));
+}
+
+#[tokio::test]
+async fn details_count_once_with_their_report_add_up_and_are_cut_off_with_it() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let detailed = |seq, at_ms: u64| {
+        let region = |region: &str, tokens| RegionTokens { region: region.to_owned(), tokens };
+        let count = |of, name: &str| TraitCount { of, name: name.to_owned(), requests: 2 };
+        let details = WindowDetails {
+            key: "a".to_owned(),
+            resource: "requests".to_owned(),
+            window_start_ms: at_ms,
+            regions: vec![region("eu", 3), region("us", u64::MAX)],
+            traits: vec![count(Trait::AccountType, "trial"), count(Trait::CpuUs, "40")],
+        };
+        let load = |resource: &str, permille, samples| WindowLoad {
+            resource: resource.to_owned(),
+            window_start_ms: at_ms,
+            permille,
+            samples,
+        };
+        NewReport {
+            details: vec![details],
+            loads: vec![load("requests", 1500, 2), load("cpu", 0, 1)],
+            ..report("edge", 1, seq, vec![usage("a", at_ms, 9)])
+        }
+    };
+    let hour = TRAIT_SPAN_MS;
+    let first = detailed(1, hour);
+    store.record(&[first.clone(), detailed(2, hour), detailed(3, 2 * hour)]).await.unwrap();
+    assert_eq!(store.record(&[first]).await.unwrap(), [Recorded::Duplicate]);
+
+    let regions = store.regions_between(hour, 2 * hour).await.unwrap();
+    let seen: Vec<_> = regions.iter().map(|one| (one.tokens.region.as_str(), one.tokens.tokens)).collect();
+    assert_eq!(seen, [("eu", 6), ("us", 2 << 43)], "no count is taken for more than any can be");
+    let traits = store.traits_of(hour).await.unwrap();
+    let seen: Vec<_> =
+        traits.iter().map(|one| (one.count.of, one.count.name.as_str(), one.count.requests)).collect();
+    assert_eq!(seen, [(Trait::AccountType, "trial", 4), (Trait::CpuUs, "40", 4)]);
+    let loads = store.loads_between(0, 2 * hour).await.unwrap();
+    assert_eq!(loads, BTreeMap::from([("cpu".to_owned(), 0.0), ("requests".to_owned(), 0.75)]));
+
+    store.delete_before(2 * hour).await.unwrap();
+    assert!(store.regions_between(0, 2 * hour).await.unwrap().is_empty());
+    assert!(store.traits_of(hour).await.unwrap().is_empty());
+    assert_eq!(store.regions_between(0, 3 * hour).await.unwrap().len(), 2);
+    assert!(store.loads_between(0, 2 * hour).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -37,6 +37,29 @@ fn changing_the_future_changes_no_forecast() {
 }
 
 #[test]
+fn changing_what_came_after_the_first_forecast_in_another_series_changes_none() {
+    // One ends earlier than the other: its first forecast comes first.
+    let plan = Plan { horizon: 6, windows: 2, step: 6, seasons: vec![24] };
+    let both = |late: f64| {
+        let mut values: Vec<f64> = (0..260).map(noisy_day).collect();
+        let origin = plan.windows(200)[0].cutoff;
+        values.iter_mut().skip(origin + 1).for_each(|value| *value += late);
+        let mut frame = frame((0..200).map(|step| noisy_day(step + 7)).collect());
+        frame.series.push(Series { id: "b".into(), first: 0, values });
+        frame
+    };
+    for entry in MODELS {
+        let of = |late: f64| run(&both(late), &plan, entry, &|| ()).unwrap().series[0].clone();
+        assert_eq!(of(0.0), of(1e4), "{}", entry.name);
+    }
+    let shared = MODELS.iter().filter(|entry| entry.school.is_some()).map(|entry| {
+        let alone = run(&frame((0..200).map(|step| noisy_day(step + 7)).collect()), &plan, entry, &|| ());
+        (alone.unwrap().series[0].clone(), run(&both(0.0), &plan, entry, &|| ()).unwrap().series[0].clone())
+    });
+    assert!(shared.clone().count() > 0 && shared.into_iter().any(|(alone, taught)| alone != taught));
+}
+
+#[test]
 fn forecasting_ahead_is_what_a_window_at_the_end_would_have_had() {
     let plan = Plan { horizon: 12, windows: 1, step: 1, seasons: vec![24] };
     let values: Vec<f64> = (0..200).map(noisy_day).collect();

@@ -17,7 +17,7 @@ const REMEMBERED: f64 = 10_000.0;
 
 /// How the two have erred.
 #[derive(Debug, Default)]
-pub(super) struct Combination {
+pub(crate) struct Combination {
     /// Mean squares of errors, and their mean product.
     own: f64,
     parts: f64,
@@ -39,7 +39,7 @@ struct Waiting {
 impl Combination {
     /// Takes note of the forecasts of the steps from `from` on, to be compared with what comes. Distances double from one
     /// to the next: neighbours would tell the same.
-    pub(super) fn issue(&mut self, from: u64, forecasts: impl ExactSizeIterator<Item = (f64, f64)>) {
+    pub(crate) fn issue(&mut self, from: u64, forecasts: impl ExactSizeIterator<Item = (f64, f64)>) {
         if from <= self.from {
             return;
         }
@@ -51,7 +51,7 @@ impl Combination {
     }
 
     /// Learns what came.
-    pub(super) fn settle(&mut self, step: u64, value: f64) {
+    pub(crate) fn settle(&mut self, step: u64, value: f64) {
         for one in self.waiting.iter().filter(|one| one.due == step) {
             let (own, parts) = (one.own - value, one.parts - value);
             self.outcomes = (self.outcomes + 1.0).min(REMEMBERED);
@@ -64,7 +64,7 @@ impl Combination {
     }
 
     /// What the own forecast counts for, from 0 to 1; the rest is what that of the parts counts for.
-    pub(super) fn weight(&self) -> f64 {
+    pub(crate) fn weight(&self) -> f64 {
         let apart = self.own + self.parts - 2.0 * self.both;
         let measured = if apart > 0.0 { (self.parts - self.both) / apart } else { PRIOR };
         let known = self.outcomes / (self.outcomes + PRIOR_OUTCOMES);

@@ -26,11 +26,18 @@ pub(crate) struct ForecastConfig {
     pub(crate) model: &'static Entry,
     /// The part of a step's time that may go into fitting models.
     pub(crate) fit_share: f64,
+    /// The part of one core that may go into trying heavy models, and the series that they are tried for at most.
+    pub(crate) heavy_share: f64,
+    pub(crate) heavy_keys: usize,
 }
 
 /// The default model.
 const USUAL: &str = "seasonal-naive";
 const FIT_SHARE: f64 = 0.2;
+/// The model that takes heavy ones in.
+const BANK: &str = "auto";
+const HEAVY_SHARE: f64 = 0.05;
+const HEAVY_KEYS: f64 = 100.0;
 
 /// Most steps per season: a week of 30 second steps; each costs every series four bytes.
 const MAX_SEASON_STEPS: u64 = 20_160;
@@ -50,6 +57,13 @@ const SEASON: Rule = Rule {
 const SHARE: Rule =
     Rule { holds: |share| (0.0..=0.9).contains(&share), says: "give a share of each step between 0 and 0.9" };
 
+const CORE_SHARE: Rule =
+    Rule { holds: |share| (0.0..=0.9).contains(&share), says: "give a share of one core between 0 and 0.9" };
+const HEAVY: Rule = Rule {
+    holds: |keys| (0.0..=10_000.0).contains(&keys) && keys.fract() == 0.0,
+    says: "give a whole number from 0 to 10000; each takes up to 50 KiB",
+};
+
 pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<ForecastConfig> {
     let section = root.section("forecast");
     let step_ms = section.number("step_s", &STEP).map_or(60_000, to_millis);
@@ -58,6 +72,16 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
     let models: Vec<(&str, &'static Entry)> = MODELS.iter().map(|entry| (entry.name, entry)).collect();
     let model = section.choice("model", &models).or(tidegate_model::find(USUAL));
     let fit_share = section.number("fit_share", &SHARE).unwrap_or(FIT_SHARE);
+    let heavy_share = section.number("heavy_share", &CORE_SHARE);
+    let heavy_keys = section.number("heavy_keys", &HEAVY);
+    let takes_heavy = model.is_some_and(|model| model.name == BANK);
+    if model.is_some() && !takes_heavy {
+        for (key, given) in [("heavy_share", heavy_share), ("heavy_keys", heavy_keys)] {
+            if given.is_some_and(|given| given > 0.0) {
+                section.wrong(key, "is given, but only `auto` takes heavy models in; give `model: auto`");
+            }
+        }
+    }
     section.allow("events");
     section.finish();
     if !step_ms.is_multiple_of(u64::from(report_interval_ms)) {
@@ -78,5 +102,7 @@ pub(super) fn read(root: &Section<'_>, report_interval_ms: u32) -> Option<Foreca
         season_steps: usize::try_from(season_steps).ok()?,
         model: model?,
         fit_share,
+        heavy_share: if takes_heavy { heavy_share.unwrap_or(HEAVY_SHARE) } else { 0.0 },
+        heavy_keys: heavy_keys.unwrap_or(HEAVY_KEYS) as usize,
     })
 }

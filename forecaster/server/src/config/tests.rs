@@ -100,6 +100,33 @@ token: ${NOT_SET}
 }
 
 #[test]
+fn heavy_models_have_a_budget_where_there_is_a_bank_for_them() {
+    let with = |forecast: &str| {
+        format!(
+            "resources: {{ requests: {{ capacity_per_s: 5, burst: 5 }} }}\ntiers: {{ gold: {{}} }}\nforecast:\n{forecast}"
+        )
+    };
+    let text = with("  model: auto\n  heavy_share: 0.2\n  heavy_keys: 7\n");
+    let config = parse(&text, Path::new("/etc"), &|_| None).unwrap();
+    assert_eq!((config.forecast.heavy_share, config.forecast.heavy_keys), (0.2, 7));
+    let wrong = |forecast: &str| -> Vec<String> {
+        let problems = parse(&with(forecast), Path::new("/etc"), &|_| None).unwrap_err();
+        problems.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        wrong("  model: auto\n  heavy_share: 2\n  heavy_keys: 1.5\n"),
+        [
+            "line 5: forecast.heavy_share: is the number 2; give a share of one core between 0 and 0.9",
+            "line 6: forecast.heavy_keys: is the number 1.5; give a whole number from 0 to 10000; each takes up to 50 KiB",
+        ]
+    );
+    assert_eq!(
+        wrong("  model: naive\n  heavy_share: 0.1\n  heavy_keys: 0\n"),
+        ["line 5: forecast.heavy_share: is given, but only `auto` takes heavy models in; give `model: auto`"]
+    );
+}
+
+#[test]
 fn what_is_held_has_a_burst_and_no_rate() {
     let text = "\
 resources:

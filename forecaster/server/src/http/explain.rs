@@ -13,7 +13,13 @@ use tidegate_core::table::Reservation;
 use tidegate_learn::Learner;
 use tidegate_store::WindowUsage;
 
-use super::{Asked, ContractView, problem::Problem, tidy, tier_name, tier_of, usage::CountersView};
+use super::{
+    Asked, ContractView,
+    problem::Problem,
+    profile::{self, ProfileView, ShareView},
+    tidy, tier_name, tier_of,
+    usage::CountersView,
+};
 use crate::{
     app::App,
     clock::{now_ms, rfc3339},
@@ -53,6 +59,9 @@ struct ResourceView {
     contract_from: Option<&'static str>,
     reservation: Option<ReservationView>,
     forecast: Option<ForecastView>,
+    /// What its requests are like, where reports tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<ProfileView>,
 }
 
 /// The reservation of the current step.
@@ -118,7 +127,10 @@ pub(super) async fn get(
     let proxies = app.proxies.list();
     let resources = {
         let learner = app.learner.read().await;
-        let view = |index| resource_view(config, &learner, plan.as_deref(), &key, index, now_ms);
+        let view = |index| {
+            let view = resource_view(config, &learner, plan.as_deref(), &key, index, now_ms)?;
+            Some(ResourceView { profile: profile::of(&app, &learner, &key, index), ..view })
+        };
         (0..config.resources.len()).filter_map(view).collect()
     };
     let named = config.customers.contains_key(&key);
@@ -162,6 +174,7 @@ fn resource_view(
         contract_from: contract.map(|_| if own.is_some() { "customer" } else { "tier" }),
         reservation: plan.and_then(|plan| reservation_view(plan, key, index, tier, now_ms)),
         forecast,
+        profile: None,
     })
 }
 

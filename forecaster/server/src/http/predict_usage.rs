@@ -13,7 +13,12 @@ use serde::{Deserialize, Serialize};
 use tidegate_learn::{Past, Series};
 use tidegate_model::{Bounds, ScenarioMix, StepForecast, roll_up};
 
-use super::{Asked, problem::Problem, tidy, tier_name, tier_of};
+use super::{
+    Asked,
+    problem::Problem,
+    profile::{self, ProfileView},
+    tidy, tier_name, tier_of,
+};
 use crate::{
     app::App,
     clock::{now_ms, rfc3339},
@@ -63,6 +68,9 @@ pub(super) struct Prediction {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     sums: BTreeMap<&'static str, Vec<StepView>>,
     recent: Vec<PastView>,
+    /// What its requests are like, where reports tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<ProfileView>,
 }
 
 #[derive(Serialize)]
@@ -82,7 +90,7 @@ struct MixView {
 }
 
 #[derive(Serialize)]
-struct StepView {
+pub(super) struct StepView {
     starts_at: String,
     mean: f64,
     median: f64,
@@ -139,7 +147,9 @@ pub(super) async fn get(
     };
     let horizon_ms = horizon.as_deref().map(horizon_ms).transpose()?;
     let generated_at_ms = app.current_plan().map_or_else(now_ms, |plan| plan.made_at_ms);
-    Ok(Json(prediction(config, key, &resource.name, series, generated_at_ms, horizon_ms)))
+    let profile = profile::of(&app, &learner, &key, index);
+    let prediction = prediction(config, key, &resource.name, series, generated_at_ms, horizon_ms);
+    Ok(Json(Prediction { profile, ..prediction }))
 }
 
 fn horizon_ms(asked: &str) -> Result<u64, Problem> {
@@ -184,7 +194,7 @@ fn prediction(
         step_s: f64::from(forecast.step_ms) / 1e3,
         season_steps: forecast.season_steps,
         observed_steps: series.observed_steps(),
-        model: forecast.model.name,
+        model: series.model_name(),
         generated_at: rfc3339(generated_at_ms),
         bounds: BoundsView { low: tidy(low), high: tidy(high), spike: tidy(spike) },
         shifted_at: outlook.shifted_at.map(|step| rfc3339(step * step_ms)),
@@ -194,10 +204,11 @@ fn prediction(
             .collect(),
         sums,
         recent: series.past().map(|past| past_view(past, step_ms)).collect(),
+        profile: None,
     }
 }
 
-fn step_view(starts_at_ms: u64, forecast: &StepForecast, mix: Option<&ScenarioMix>) -> StepView {
+pub(super) fn step_view(starts_at_ms: u64, forecast: &StepForecast, mix: Option<&ScenarioMix>) -> StepView {
     let [lo_95, lo_80, median, hi_80, hi_95] = forecast.bounds().map(tidy);
     StepView {
         starts_at: rfc3339(starts_at_ms),

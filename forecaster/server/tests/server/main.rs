@@ -3,8 +3,10 @@
 
 mod api;
 mod check;
+mod details;
 mod forecast;
 mod generate;
+mod past;
 mod rig;
 mod simulate;
 mod sync;

@@ -314,9 +314,14 @@ impl Proxy {
 
     /// Sends a report and waits until it is durable.
     pub(crate) async fn report(&mut self, report: &Report) {
-        self.send(Kind::Report, report.encode()).await;
+        self.report_bytes(report.encode(), (report.boot, report.seq)).await;
+    }
+
+    /// The same with a payload of any form, by boot and number.
+    pub(crate) async fn report_bytes(&mut self, payload: Vec<u8>, of: (u64, u64)) {
+        self.send(Kind::Report, payload).await;
         let ack = ReportAck::decode(&self.next(Kind::ReportAck).await).unwrap();
-        assert_eq!((ack.boot, ack.seq), (report.boot, report.seq));
+        assert_eq!((ack.boot, ack.seq), of);
     }
 
     pub(crate) async fn ack(&self, epoch: u64, error: Option<&str>) {

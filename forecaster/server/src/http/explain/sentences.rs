@@ -1,6 +1,6 @@
 //! An explanation in words.
 
-use super::{Explanation, ResourceView, recent_sums};
+use super::{Explanation, ResourceView, ShareView, recent_sums};
 use crate::config::Config;
 
 pub(super) fn write(config: &Config, explanation: &Explanation) -> Vec<String> {
@@ -8,6 +8,7 @@ pub(super) fn write(config: &Config, explanation: &Explanation) -> Vec<String> {
     for resource in &explanation.resources {
         sentences.extend([contract(resource), reservation(config, explanation, resource)]);
         sentences.extend(forecast(config, resource));
+        sentences.extend(profile(resource));
     }
     sentences.extend(usage(explanation));
     sentences.extend(table(explanation));
@@ -53,6 +54,35 @@ fn reservation(config: &Config, explanation: &Explanation, resource: &ResourceVi
             "No {name} are reserved for it now: it is served from the pool while that is more than {floor} % full."
         ),
     }
+}
+
+/// Where its requests come from, and what they take.
+fn profile(resource: &ResourceView) -> Option<String> {
+    let (name, profile) = (&resource.resource, resource.profile.as_ref()?);
+    let mut parts = Vec::new();
+    let percent = |one: &ShareView| format!("{} ({:.0} %)", one.name, one.share * 100.0);
+    for (what, shares) in [
+        ("from", &profile.regions),
+        ("by accounts of type", &profile.account_types),
+        ("by clients of version", &profile.client_versions),
+    ] {
+        let named: Vec<String> = shares.iter().take(3).map(percent).collect();
+        if !named.is_empty() {
+            parts.push(format!("they come {what} {}", named.join(", ")));
+        }
+    }
+    for (unit, what, spread) in [
+        ("µs", "of CPU time", &profile.cpu_us),
+        ("bytes", "of memory", &profile.memory_bytes),
+        ("bytes", "on the network", &profile.network_bytes),
+        ("ms", "until they have ended", &profile.duration_ms),
+    ] {
+        if let Some(spread) = spread {
+            let (half, most) = (spread.p50, spread.p99);
+            parts.push(format!("half of them take at most {half} {unit} {what}, 99 in a hundred {most}"));
+        }
+    }
+    (!parts.is_empty()).then(|| format!("Of its requests for {name} lately: {}.", parts.join("; ")))
 }
 
 fn forecast(config: &Config, resource: &ResourceView) -> Option<String> {
