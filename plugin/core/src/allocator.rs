@@ -294,6 +294,12 @@ impl Allocator {
         self.ledger.take(boot, self.policy.epoch, &mut self.resources, &mut self.keys)
     }
 
+    /// When the usage window of the last request began, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn window_start_ms(&self) -> u64 {
+        self.ledger.window_start_ms()
+    }
+
     /// Sets the length of usage windows, as the forecaster asks for in its welcome.
     pub fn set_report_interval(&mut self, interval_ms: u32) {
         self.ledger.set_interval(interval_ms);

@@ -1,6 +1,7 @@
 //! The plugin's configuration: JSON, read as a whole, with every problem reported at once by line and key.
 
 mod debug;
+mod details;
 mod json;
 mod refusal;
 mod rules;
@@ -17,6 +18,7 @@ pub use trial::TrialConfig;
 use crate::{
     allocator::{ResourceSetup, SafeBudget, Setup},
     attributes::Attributes,
+    details::DetailRules,
     rules::{ClassRule, CostRule, KeyPart, OnRefusal, Rule, number},
     table::MAX_RESOURCES,
     units::MicroRate,
@@ -140,6 +142,8 @@ pub struct Config {
     pub on_refusal: Option<OnRefusal>,
     /// The headers that `on_refusal` sets anywhere: what clients send under these names is removed.
     pub own_headers: Vec<String>,
+    /// What reports tell beside their counters.
+    pub details: Option<DetailRules>,
     /// Where the plugin itself answers questions.
     pub debug: Option<Debug>,
     /// What is tried beside it.
@@ -174,6 +178,7 @@ impl Default for Config {
             alternatives: false,
             on_refusal: None,
             own_headers: Vec::new(),
+            details: None,
             debug: None,
             trial: None,
         }
@@ -312,6 +317,9 @@ fn read<'t>(reader: &mut Reader<'t>, root: &Node<'t>) -> Config {
     }
     if let Some(node) = object.take("on_refusal") {
         config.on_refusal = refusal::on_refusal(reader, &node);
+    }
+    if let Some(node) = object.take("details") {
+        config.details = details::details(reader, &node);
     }
     if let Some(node) = object.take("debug") {
         config.debug = debug::debug(reader, &node);

@@ -25,6 +25,7 @@ use crate::{
     },
     attributes::Attributes,
     config::{Config, FailMode, Mode, ResourceRule},
+    details::{Collector, Entry, Place, Trace},
     outcome::{self, Told},
     report::Report,
     rules::{self, CostRule, Instead},
@@ -39,6 +40,7 @@ pub struct Gate {
     key: Vec<u8>,
     demands: Vec<Demand>,
     ids: id::Ids,
+    details: Collector,
     /// Requests held back, by ticket: which decision that was, and the rule that matched.
     waiting: BTreeMap<u64, (DecisionId, Option<usize>)>,
     /// The policy on trial.
@@ -55,6 +57,7 @@ impl Gate {
             key: Vec::new(),
             demands: Vec::new(),
             ids: id::Ids::new(now),
+            details: Collector::default(),
             waiting: BTreeMap::new(),
             trial: None,
         };
@@ -76,6 +79,10 @@ impl Gate {
         let mut unreported = None;
         if limits(&config) != limits(&self.config) {
             unreported = self.allocator.report(boot);
+            if unreported.is_none() {
+                // Nothing that a report could name.
+                self.details.take();
+            }
             self.allocator = self.allocator.successor(config.setup(), now);
             self.waiting.clear();
         }
@@ -126,6 +133,7 @@ impl Gate {
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
         let mut verdict = self.judge(attributes, holds, now);
+        verdict.trace = self.note_details(attributes, &verdict, now);
         verdict.trial = self.try_out(attributes, holds, now);
         verdict.headers = self.told(&verdict);
         if verdict.label != Label::Skipped {
@@ -138,6 +146,38 @@ impl Gate {
             }
         }
         verdict
+    }
+
+    /// Counts what reports tell of a request beside their counters.
+    fn note_details<A: Attributes + ?Sized>(
+        &mut self,
+        attributes: &A,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Option<Box<Trace>> {
+        let rules = self.config.details.as_ref().filter(|_| verdict.label != Label::Skipped)?;
+        let whose = (self.key.as_slice(), self.demands.as_slice(), self.allocator.window_start_ms());
+        let trace = self.details.ask(rules, whose, attributes, now);
+        // Who is refused has no response that would tell anything.
+        trace.filter(|_| verdict.response.is_none()).map(Box::new)
+    }
+
+    /// A request that was admitted has ended: counts what it took.
+    pub fn close_trace(&mut self, trace: &Trace, now: Timestamp) {
+        if let Some(rules) = &self.config.details {
+            self.details.close(rules, trace, self.allocator.window_start_ms(), now);
+        }
+    }
+
+    /// What reports tell beside their counters, since the last time.
+    pub fn take_details(&mut self) -> BTreeMap<Place, Entry> {
+        self.details.take()
+    }
+
+    /// Requests whose details found no room, since the start.
+    #[must_use]
+    pub const fn details_left_out(&self) -> u64 {
+        self.details.left_out()
     }
 
     /// What every response tells of its request's decision.

@@ -16,6 +16,7 @@ mod allocator;
 pub mod attributes;
 mod clock;
 pub mod config;
+pub mod details;
 pub mod gate;
 pub mod lease;
 pub mod llm;

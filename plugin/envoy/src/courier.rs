@@ -9,9 +9,13 @@
 use std::collections::BTreeMap;
 
 use proxy_wasm::hostcalls;
-use tidegate_core::{Timestamp, report::Report};
+use tidegate_core::{
+    Timestamp,
+    details::{Entry, Place},
+    report::Report,
+};
 
-use crate::host;
+use crate::{detailed, host};
 
 /// Most bytes of reports kept for a forecaster that does not answer.
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -65,6 +69,8 @@ pub(crate) struct Courier {
     intake: Option<u32>,
     kept: BTreeMap<u64, Kept>,
     kept_bytes: usize,
+    /// Keys' details that found no room in reports, since the start.
+    details_left_out: u64,
     report_interval_ms: u32,
     next_report: Timestamp,
 }
@@ -78,6 +84,7 @@ impl Courier {
             intake: None,
             kept: BTreeMap::new(),
             kept_bytes: 0,
+            details_left_out: 0,
             report_interval_ms: UNTOLD_INTERVAL_MS,
             next_report: Timestamp::default(),
         }
@@ -126,10 +133,12 @@ impl Courier {
     }
 
     /// Keeps a report until it is acknowledged. Returns how many had to be dropped for it.
-    pub(crate) fn keep(&mut self, report: &Report) -> u64 {
-        let bytes = report.encode();
+    pub(crate) fn keep(&mut self, report: Report, details: BTreeMap<Place, Entry>) -> u64 {
+        let seq = report.seq;
+        let (bytes, left_out) = detailed::encode(report, details);
+        self.details_left_out += left_out;
         self.kept_bytes += bytes.len();
-        self.kept.insert(report.seq, Kept { bytes, resend_at: Timestamp::default() });
+        self.kept.insert(seq, Kept { bytes, resend_at: Timestamp::default() });
         let mut dropped = 0;
         while self.kept_bytes > MAX_KEPT_BYTES && self.kept.len() > 1 {
             if let Some((_, oldest)) = self.kept.pop_first() {
@@ -138,6 +147,10 @@ impl Courier {
             }
         }
         dropped
+    }
+
+    pub(crate) const fn details_left_out(&self) -> u64 {
+        self.details_left_out
     }
 
     /// The reports that are due to be sent, now or again.

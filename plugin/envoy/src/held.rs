@@ -11,6 +11,8 @@ use crate::host::{self, Headers, Shown};
 #[derive(Debug)]
 pub(crate) struct LetGo {
     pub(crate) receipt: Option<Receipt>,
+    /// It was admitted.
+    pub(crate) admitted: bool,
     /// What its response tells of it.
     pub(crate) headers: Vec<(&'static str, String)>,
 }
@@ -73,7 +75,9 @@ impl Stream {
         }
         host::show_decision(&verdict, tier, shown);
         host::change_request(&verdict.request_headers);
-        *self.slot.borrow_mut() = Some(LetGo { receipt: verdict.receipt, headers: verdict.headers });
+        let admitted = verdict.response.is_none();
+        *self.slot.borrow_mut() =
+            Some(LetGo { receipt: verdict.receipt, admitted, headers: verdict.headers });
         match &verdict.response {
             Some(response) => host::respond(response),
             None => hostcalls::resume_http_request().is_ok(),

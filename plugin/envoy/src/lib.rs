@@ -14,6 +14,7 @@
 //! | `shared` | tables in shared data, for those that do not lead |
 //! | `courier` | reports until they are durable, notes between workers |
 //! | `link` | the leader's sync stream to the forecaster |
+//! | `detailed` | reports with what is known beside their counters |
 //! | `frame` | the protobuf frame of that stream |
 //! | `host` | hostcalls that cannot panic |
 //! | `rule_use` | how often each rule matched, and which never does |
@@ -26,6 +27,7 @@ mod body;
 mod books;
 mod courier;
 mod crew;
+mod detailed;
 mod frame;
 mod held;
 mod host;

@@ -4,7 +4,9 @@ use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
 };
-use tidegate_core::{Receipt, Ticket, attributes::Attributes, gate::Verdict, outcome::Response};
+use tidegate_core::{
+    Receipt, Ticket, attributes::Attributes, details::Trace, gate::Verdict, outcome::Response,
+};
 
 #[cfg(feature = "llm")]
 use crate::body::{self, Asking, Telling};
@@ -29,6 +31,8 @@ pub(crate) struct Request {
     receipt: Option<Receipt>,
     /// The receipt of the policy on trial.
     trial: Option<Receipt>,
+    /// What its response will tell beside its cost, where reports want that.
+    trace: Option<Box<Trace>>,
     /// What its response tells of the decision: header names and values.
     told: Vec<(&'static str, String)>,
     /// Its response's headers, while its trailers may still tell what it cost.
@@ -50,6 +54,7 @@ impl Request {
             context,
             receipt: None,
             trial: None,
+            trace: None,
             told: Vec::new(),
             awaiting_trailers: None,
             held: None,
@@ -72,7 +77,7 @@ impl Request {
             Outcome::Answered(_) => return Action::Continue,
         };
         host::change_request(&verdict.request_headers);
-        (self.receipt, self.told) = (verdict.receipt, verdict.headers);
+        (self.receipt, self.told, self.trace) = (verdict.receipt, verdict.headers, verdict.trace);
         if self.held.is_some() {
             return Action::Pause;
         }
@@ -141,6 +146,10 @@ impl Request {
         let Some(let_go) = self.held.as_ref().and_then(|(_, slot)| slot.take()) else { return };
         self.held = None;
         (self.receipt, self.told) = (let_go.receipt, let_go.headers);
+        match &mut self.trace {
+            Some(trace) if let_go.admitted => trace.admitted(host::now()),
+            trace => *trace = None,
+        }
     }
 }
 
@@ -216,6 +225,12 @@ impl HttpContext for Request {
         for (name, value) in self.told.drain(..) {
             host::add_response_header(name, &value);
         }
+        if let Some(trace) = &mut self.trace
+            && let Ok(state) = self.state.try_borrow()
+            && let Some(rules) = &state.gate.config().details
+        {
+            trace.read(rules, &Headers::of_response());
+        }
         if self.is_open() {
             let headers = Headers::of_response();
             #[cfg(feature = "llm")]
@@ -285,6 +300,10 @@ impl Drop for Request {
         if let Some(receipt) = self.receipt.take() {
             let now = host::now();
             state.gate.allocator_mut().settle(receipt, &[], now);
+        }
+        if let Some(trace) = self.trace.take() {
+            let now = host::now();
+            state.gate.close_trace(&trace, now);
         }
         if let Some(receipt) = self.trial.take() {
             let now = host::now();

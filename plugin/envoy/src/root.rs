@@ -230,7 +230,8 @@ fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
     if state.courier.report_due(now)
         && let Some(report) = state.gate.allocator_mut().report(state.crew.id())
     {
-        let dropped = state.courier.keep(&report);
+        let details = state.gate.take_details();
+        let dropped = state.courier.keep(report, details);
         state.metrics.add("tidegate_reports_dropped_total", dropped);
     }
     if state.crew.leader() != leader_before {

@@ -105,7 +105,8 @@ impl State {
         }
         if self.configured {
             if let Some(report) = self.gate.reconfigure(config, self.crew.id(), now) {
-                self.courier.keep(&report);
+                let details = self.gate.take_details();
+                self.courier.keep(report, details);
             }
         } else {
             self.gate = Gate::new(config, now);
@@ -309,6 +310,8 @@ impl State {
         self.metrics.set("tidegate_table_stale", u64::from(stale));
         self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
         self.metrics.set("tidegate_keys", keys as u64);
+        self.metrics
+            .set("tidegate_details_left_out", self.gate.details_left_out() + self.courier.details_left_out());
         self.rules.publish(&mut self.metrics);
         self.metrics.set("tidegate_held", self.held.len() as u64);
         if self.crew.is_leader() {

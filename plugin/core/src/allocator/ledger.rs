@@ -57,6 +57,11 @@ impl Ledger {
         }
     }
 
+    /// When the present window began.
+    pub(super) const fn window_start_ms(&self) -> u64 {
+        self.window_start_ms
+    }
+
     /// Moves to the window that holds `wall`.
     pub(super) const fn turn(&mut self, wall: Timestamp) {
         let now_ms = wall.millis();

@@ -25,7 +25,7 @@ pub(super) fn key<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Vec<KeyPart> 
     parts.iter().filter_map(|part| key_part(reader, part)).collect()
 }
 
-fn key_part<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<KeyPart> {
+pub(super) fn key_part<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<KeyPart> {
     let mut object = reader.object(node)?;
     let mut parts = Vec::new();
     if let Some(node) = object.take("header") {

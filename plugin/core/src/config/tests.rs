@@ -82,7 +82,7 @@ fn every_problem_is_reported_at_once_with_line_and_key() {
         "line 11, fail_mode: appears twice",
         "line 12, respnse_headers: no such key; allowed here: mode, proxy, key, class, resources, rules, \
          shadow_tiers, forecaster, fail_mode, response_headers, ratelimit_headers, decision_ids, alternatives, \
-         access_log, warn_above, on_refusal, debug, trial",
+         access_log, warn_above, on_refusal, details, debug, trial",
     ];
     for line in expected {
         assert!(told.iter().any(|told| told == line), "{line}\nis missing in\n{}", told.join("\n"));

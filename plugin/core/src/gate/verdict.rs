@@ -1,11 +1,12 @@
 //! What the gate says of a request.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use super::{DecisionId, Trial};
 use crate::{
     allocator::{Receipt, Ticket},
     config::Mode,
+    details::Trace,
     outcome::Response,
 };
 
@@ -30,6 +31,8 @@ pub struct Verdict {
     pub headers: Vec<(&'static str, String)>,
     /// The response warns that a contract is nearly used up.
     pub warns: bool,
+    /// To be read on with its response, and closed with that, where reports tell details.
+    pub trace: Option<Box<Trace>>,
     /// What the policy on trial would have done, where there is one.
     pub trial: Option<Trial>,
     /// A part of the key was missing.
@@ -131,6 +134,7 @@ impl Verdict {
             request_headers: Vec::new(),
             headers: Vec::new(),
             warns: false,
+            trace: None,
             trial: None,
             anonymous: false,
             rule: None,

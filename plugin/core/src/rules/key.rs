@@ -62,7 +62,8 @@ pub fn write_key<A: Attributes + ?Sized>(parts: &[KeyPart], attributes: &A, key:
 }
 
 impl KeyPart {
-    fn value<'a, A: Attributes + ?Sized>(&'a self, attributes: &'a A) -> Option<Cow<'a, [u8]>> {
+    /// What it is of a request.
+    pub(crate) fn value<'a, A: Attributes + ?Sized>(&'a self, attributes: &'a A) -> Option<Cow<'a, [u8]>> {
         let path = || attributes.path().map(Cow::Borrowed);
         match self {
             Self::Header(name) => attributes.header(name).map(Cow::Borrowed),

@@ -13,6 +13,7 @@ mod crash;
 mod debug;
 mod demo;
 mod descriptors;
+mod details;
 mod enforcement;
 mod envoy_restart;
 mod example;
