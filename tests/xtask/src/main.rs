@@ -68,7 +68,7 @@ enum Command {
     },
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
-    /// Property tests, fuzzing, conformance tests and threads at a gate, run long
+    /// Property tests, fuzzing, conformance tests, threads at a gate and requests to a real Envoy, run long
     Soak,
     /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,

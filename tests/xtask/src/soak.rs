@@ -7,12 +7,17 @@ use anyhow::Result;
 use crate::{
     layout::Layout,
     run,
-    setup::{envoy, wasm},
+    setup::{self, envoy, wasm},
     stages::{self, Outcome, Stage},
 };
 
-const STAGES: [(&str, Stage); 4] =
-    [("properties", properties), ("fuzz", fuzz), ("conformance", conformance), ("hammer", hammer)];
+const STAGES: [(&str, Stage); 5] = [
+    ("properties", properties),
+    ("fuzz", fuzz),
+    ("conformance", conformance),
+    ("hammer", hammer),
+    ("envoy", envoy),
+];
 
 /// Cases of each property test of the core; usually 256.
 const CASES: &str = "10000";
@@ -22,6 +27,8 @@ const MUTATIONS: &str = "50000";
 const HAMMER_SECONDS: &str = "60";
 /// Scripts that every engine plays.
 const SEEDS: &str = "200";
+/// Requests to one Envoy.
+const REQUESTS: &str = "5000000";
 
 /// Runs every stage and prints what each took.
 pub(crate) fn soak(layout: &Layout) -> Result<()> {
@@ -80,5 +87,13 @@ fn hammer(layout: &Layout) -> Result<Outcome> {
     cargo.current_dir(layout.root()).env("TIDEGATE_HAMMER_SECONDS", HAMMER_SECONDS);
     cargo.env("TIDEGATE_COMPONENT", component).env("TIDEGATE_COMPONENT_CRASHING", crashing);
     run::run(cargo.args(["test", "-p", "tidegate-host", "--test", "host", "threads", "--", "--nocapture"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// Memory and keys stay bounded in a real Envoy, and every request is counted.
+fn envoy(layout: &Layout) -> Result<Outcome> {
+    let ready = setup::prepare(layout, Some(envoy::find_or_install(layout)?), &["--bins"])?;
+    let mut soak = Command::new(layout.binary("envoy-soak"));
+    run::run(ready.tell(soak.args(["--requests", REQUESTS])))?;
     Ok(Outcome::Passed)
 }

@@ -26,6 +26,20 @@ impl Stats {
         self.0.get(name).copied().unwrap_or_default()
     }
 
+    /// Counters and gauges whose full name ends so.
+    #[must_use]
+    pub fn ending(&self, end: &str) -> Vec<(String, u64)> {
+        let ending = self.0.iter().filter(|(name, _)| name.ends_with(end));
+        ending.map(|(name, value)| (name.clone(), *value)).collect()
+    }
+
+    /// Metrics of the plugin whose name begins so, by what follows.
+    #[must_use]
+    pub fn plugin_beginning(&self, begin: &str) -> BTreeMap<&str, u64> {
+        let begin = format!("wasmcustom.{begin}");
+        self.0.iter().filter_map(|(name, value)| Some((name.strip_prefix(&begin)?, *value))).collect()
+    }
+
     /// A metric of the plugin.
     #[must_use]
     pub fn plugin(&self, name: &str) -> u64 {
@@ -80,5 +94,10 @@ mod tests {
         assert_eq!(stats.plugin_sum("d", &[".decision.guaranteed", ".mode.enforce"]), 8);
         assert_eq!(stats.requests(), 15);
         assert_eq!(stats.get("never"), 0);
+        assert_eq!(stats.ending("rq_total"), [("http.ingress.downstream_rq_total".to_owned(), 15)]);
+        assert_eq!(
+            stats.plugin_beginning("d.decision.refused").into_iter().collect::<Vec<_>>(),
+            [("_pool.tier.gold.mode.enforce", 7)]
+        );
     }
 }
