@@ -1,6 +1,6 @@
 //! The bounded set of keys: who they are, which tier they have, and their standard (contract) buckets.
 //!
-//! Keys that a table names stay as long as it does. Unknown keys get the default tier and are bounded: when there is no
+//! Keys that a table names stay as long as it does, and their places after that are for those that another names. Unknown keys get the default tier and are bounded: when there is no
 //! room, an idle one is forgotten (second chance, Corbató 1968); if none is idle, the newcomer shares one common
 //! entry. Its standard bucket is shared too, so that rotating keys mints nothing.
 
@@ -240,9 +240,16 @@ impl Keys {
         }
     }
 
-    /// Adds a key that a table names.
+    /// Adds a key that a table names. Where keys that tables do not name any more are beyond what there is room for, it takes the
+    /// place of one of them.
     pub(super) fn add_known(&mut self, hash: KeyHash) -> u32 {
-        let key = self.push(hash);
+        let freed = if self.unknown.len() > self.max_unknown { self.evict() } else { None };
+        let key = if let Some(key) = freed {
+            self.begin(key, hash);
+            key
+        } else {
+            self.push(hash)
+        };
         self.enter(hash, key);
         key
     }
@@ -251,11 +258,7 @@ impl Keys {
     pub(super) fn add_unknown(&mut self, hash: KeyHash, name: &[u8]) -> u32 {
         let key = if self.unknown.len() < self.max_unknown { Some(self.push(hash)) } else { self.evict() };
         let Some(key) = key else { return COMMON };
-        if let Some(entry) = self.entries.get_mut(key as usize) {
-            *entry = Entry::new(hash);
-        }
-        let from = key as usize * self.width;
-        self.slots.iter_mut().skip(from).take(self.width).for_each(|slot| *slot = Slot::EMPTY);
+        self.begin(key, hash);
         self.set_name(key, name);
         self.enter(hash, key);
         self.unknown.push_back(key);
@@ -275,6 +278,15 @@ impl Keys {
     pub(super) fn settle_known(&mut self) {
         let entries = &self.entries;
         self.unknown.retain(|key| entries.get(*key as usize).is_some_and(|entry| !entry.known));
+    }
+
+    /// Makes an entry that of another key, of which nothing is known yet.
+    fn begin(&mut self, key: u32, hash: KeyHash) {
+        if let Some(entry) = self.entries.get_mut(key as usize) {
+            *entry = Entry::new(hash);
+        }
+        let from = key as usize * self.width;
+        self.slots.iter_mut().skip(from).take(self.width).for_each(|slot| *slot = Slot::EMPTY);
     }
 
     fn enter(&mut self, hash: KeyHash, key: u32) {

@@ -1,5 +1,7 @@
 //! What a pushed table changes, and what it must not: nothing is minted, nothing used is forgotten.
 
+use alloc::format;
+
 use super::*;
 
 #[test]
@@ -138,4 +140,33 @@ fn what_grows_before_others_shrink_loses_no_tokens() {
         allocator.advance(after(SECOND));
         assert_eq!(tokens(&mut allocator, after(SECOND)), (99.0, depths.1, depths.0), "after a step");
     }
+}
+
+#[test]
+fn keys_that_tables_name_one_after_another_take_the_places_of_those_before() {
+    let mut allocator = allocator(1_000.0, 1_000);
+    for epoch in 1..=30 {
+        let mut table = table(1_000.0, 1_000, 60);
+        table.epoch = epoch;
+        table.keys = (0..500)
+            .map(|number| {
+                let own = if number % 2 == 0 { reservation(1.0, 1) } else { Reservation::default() };
+                key(&format!("key-{epoch}-{number}"), 0, contract(5.0, 5), own, 60)
+            })
+            .collect();
+        table.keys.sort_by_key(|key| key.hash);
+        let now = after(epoch * SECOND);
+        assert_eq!(allocator.apply(&table.encode(), now), Ok(epoch));
+        // Some of them ask, and a report is taken.
+        for number in 0..50 {
+            ask(&mut allocator, &format!("key-{epoch}-{number}"), 1, now);
+        }
+        allocator.report(1);
+        let key = format!("key-{epoch}-7");
+        let left = allocator.standing(key.as_bytes(), 0, now).map(|standing| standing.left);
+        assert_eq!(left, Some(4), "whoever had the place before has left nothing in it");
+    }
+    // Those of the table, those of the one before, and as many as there is room for.
+    let room = 1 + 100;
+    assert!(allocator.key_count() <= 500 + 500 + room, "{} keys", allocator.key_count());
 }
