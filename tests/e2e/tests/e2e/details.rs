@@ -26,21 +26,18 @@ async fn the_forecaster_learns_where_requests_come_from_and_what_they_take() -> 
     let ask = |region: &str, agent: &str| {
         Ask::of("acme").costing("cpu", 1, 900).with("x-region", region).with("user-agent", agent)
     };
-    for (region, agent) in [("west", "sdk/2"), ("east", "sdk/1"), ("west", "sdk/2"), ("west", "sdk/2")] {
-        assert!(rig.client.ask(&ask(region, agent)).await?.admitted());
-    }
-
     let at = rig.forecaster()?.listen();
     let path = "/predictUsage?key=acme&resource=requests";
-    let profile = wait::until("a profile of four requests", SOON, || async {
+    let profile = wait::until("a profile of some rounds of four requests", SOON, || async {
+        // What is reported after its step is over is late, and not learned: one round might be.
+        for (region, agent) in [("west", "sdk/2"), ("east", "sdk/1"), ("west", "sdk/2"), ("west", "sdk/2")] {
+            assert!(rig.client.ask(&ask(region, agent)).await?.admitted());
+        }
         // Nobody knows the key before the first step is over.
         let Ok(answer) = http::get_json::<Value>(at, path).await else { return Ok(None) };
         let profile = &answer["profile"];
         let told = profile["cpu_us"]["requests"].as_f64().unwrap_or_default();
-        // Regions are known once the step is over that they were in.
-        let west = profile["regions"].as_array().into_iter().flatten().find(|one| one["name"] == "west");
-        let west = west.and_then(|one| one["share"].as_f64()).unwrap_or_default();
-        Ok((told > 3.5 && west > 0.7).then(|| profile.clone()))
+        Ok((told > 30.0).then(|| profile.clone()))
     })
     .await?;
     let share = |of: &str, name: &str| -> Result<f64> {
@@ -48,9 +45,8 @@ async fn the_forecaster_learns_where_requests_come_from_and_what_they_take() -> 
         let one = shares.iter().find(|one| one["name"] == name).with_context(|| format!("{profile:#}"))?;
         one["share"].as_f64().context("no share")
     };
-    // A request came before: that which fetched the table, of no region.
-    assert!((share("regions", "west")? - 0.75).abs() < 0.05, "{profile:#}");
-    assert!((share("client_versions", "sdk/1")? - 0.25).abs() < 0.01, "{profile:#}");
+    assert!((share("regions", "west")? - 0.75).abs() < 0.1, "{profile:#}");
+    assert!((share("client_versions", "sdk/1")? - 0.25).abs() < 0.1, "{profile:#}");
     assert!((share("account_types", "trial")? - 1.0).abs() < 0.01, "{profile:#}");
     let half = |of: &str| profile[of]["p50"].as_u64().with_context(|| format!("{profile:#}"));
     assert!((840..=960).contains(&half("cpu_us")?), "{profile:#}");
