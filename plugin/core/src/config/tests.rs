@@ -288,3 +288,33 @@ fn a_trial_says_what_is_different_and_takes_the_rest() {
         assert!(told.iter().any(|told| told == expected), "{expected}\n{}", told.join("\n"));
     }
 }
+
+#[test]
+fn details_say_by_line_what_is_wrong_with_them() {
+    let text = r#"{
+  "access_log": "yes",
+  "details": {
+    "region": { "header": "x region" },
+    "account_type": {},
+    "cpu_us": { "header": "x-cpu" },
+    "memory_bytes": {},
+    "duration_ms": 1,
+    "regions": true
+  }
+}"#;
+    let told: Vec<String> =
+        Config::parse_for(text.as_bytes(), PROXY).unwrap_err().iter().map(ToString::to_string).collect();
+    for part in [
+        "line 2, access_log:",
+        "line 4, details.region",
+        "line 5, details.account_type",
+        "line 6, details.cpu_us",
+        "line 7, details.memory_bytes",
+        "line 8, details.duration_ms",
+        "line 9, details.regions: no such key",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(part)), "{part}\nis missing in\n{}", told.join("\n"));
+    }
+    let here = Config::parse(br#"{ "details": {}, "access_log": true }"#).unwrap_err();
+    assert_eq!(here.len(), 2, "a gateway has neither: {here:?}");
+}
