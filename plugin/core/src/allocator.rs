@@ -47,7 +47,7 @@ mod waiting;
 
 use alloc::{string::String, vec::Vec};
 
-pub use apply::Progress;
+pub use apply::{Progress, Stage, Staged};
 pub use crew::{Crew, CrewCells};
 pub use explain::{Alternatives, Explanation, ResourceExplanation};
 pub use receipts::Receipt;

@@ -32,8 +32,8 @@ mod wire;
 
 pub use allocator::{
     Admission, Allocator, Alternatives, Class, Crew, CrewCells, Decision, Demand, Explanation, Progress,
-    Reason, Receipt, Refusal, Request, ResourceExplanation, ResourceSetup, SafeBudget, Setup, Source,
-    Standing, TableState, Ticket, Waiting,
+    Reason, Receipt, Refusal, Request, ResourceExplanation, ResourceSetup, SafeBudget, Setup, Source, Stage,
+    Staged, Standing, TableState, Ticket, Waiting,
 };
 pub use units::{Amount, KeyHash, Rate, Share, Timestamp};
 pub use wire::WireError;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use check::{Checker, MAX_RATE, MAX_TOKENS};
 pub use check::{MAX_KEYS, MAX_RESOURCES, MAX_STEPS, MAX_TIERS, TableError};
 pub use delta::Baseline;
+pub use reader::Heading;
 pub(crate) use reader::Reader;
 pub use schedule::Schedule;
 pub(crate) use schedule::{code, part};

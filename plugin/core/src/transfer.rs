@@ -4,11 +4,17 @@
 //! every chunk of at most 64 KiB is verified on its own, no check of a large table ever blocks a request for long, and
 //! nothing that the forecaster did not sign is ever put together.
 
+mod pieces;
+mod queue;
+
 use alloc::vec::Vec;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512_256};
+
+pub use pieces::{Mixed, PIECE_BYTES, Pieces, piece};
+pub use queue::Queue;
 
 use crate::wire::{Envelope, WireError};
 
@@ -153,6 +159,8 @@ impl Assembly {
             return Err(TransferError::BadManifest { chunks, bytes });
         }
         (self.manifest, self.given_up) = (Some(manifest), false);
+        // Growing bit by bit would copy all of it again and again.
+        self.received.reserve_exact(bytes);
         Ok(())
     }
 

@@ -9,13 +9,13 @@
 
 use std::collections::HashMap;
 
-use proxy_wasm::{hostcalls, types::BufferType};
+use proxy_wasm::types::BufferType;
 use tidegate_core::{
     attributes::{Attributes, WithBody},
     llm::{PromptReader, Usage, UsageReader},
 };
 
-use crate::host::Headers;
+use crate::host::{self, Headers};
 
 /// How long the very first body may take.
 const FIRST_BODY_MS: u64 = 2_000;
@@ -80,8 +80,7 @@ impl Asking {
     /// Reads on in a body of which so many bytes are there.
     pub(crate) fn read(&mut self, size: usize) {
         let more = size.saturating_sub(self.read);
-        let bytes = hostcalls::get_buffer(BufferType::HttpRequestBody, self.read, more).ok().flatten();
-        self.reader.read(&bytes.unwrap_or_default());
+        self.reader.read(&host::buffer(BufferType::HttpRequestBody, self.read, more));
         self.read = self.read.max(size);
     }
 
@@ -107,8 +106,7 @@ impl Telling {
 
     /// Reads a piece of so many bytes.
     pub(crate) fn read(&mut self, size: usize) {
-        let bytes = hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size).ok().flatten();
-        self.reader.read(&bytes.unwrap_or_default());
+        self.reader.read(&host::buffer(BufferType::HttpResponseBody, 0, size));
     }
 
     /// What its trailers tell counts too.

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 
-use proxy_wasm::hostcalls;
 use tidegate_core::{
     Timestamp,
     details::{Entry, Place},
@@ -93,13 +92,13 @@ impl Courier {
     /// Opens the queue in which this worker hears notes.
     pub(crate) fn open_mailbox(&mut self, id: u64) {
         self.vm_id = host::property("plugin_vm_id");
-        self.mailbox = hostcalls::register_shared_queue(&self.mailbox_name(id)).ok();
+        self.mailbox = host::register_queue(&self.mailbox_name(id));
     }
 
     /// Opens, or takes over, the queue of the others' reports.
     pub(crate) fn open_intake(&mut self) {
         if self.intake.is_none() {
-            self.intake = hostcalls::register_shared_queue(&self.intake_name()).ok();
+            self.intake = host::register_queue(&self.intake_name());
         }
     }
 
@@ -165,11 +164,9 @@ impl Courier {
 
     /// Puts reports into the leader's queue.
     pub(crate) fn hand_over(&mut self, reports: &[Vec<u8>]) {
-        let queue = hostcalls::resolve_shared_queue(&self.vm_id, &self.intake_name()).ok().flatten();
+        let name = self.intake_name();
         for report in reports {
-            let sent =
-                queue.is_some_and(|queue| hostcalls::enqueue_shared_queue(queue, Some(report)).is_ok());
-            if !sent {
+            if !host::tell_queue(&self.vm_id, &name, report) {
                 return;
             }
         }
@@ -189,10 +186,7 @@ impl Courier {
 
     /// Tells another worker something.
     pub(crate) fn notify(&self, worker: u64, note: &Note) {
-        let queue = hostcalls::resolve_shared_queue(&self.vm_id, &self.mailbox_name(worker)).ok().flatten();
-        if let Some(queue) = queue {
-            let _ = hostcalls::enqueue_shared_queue(queue, Some(&note.encode()));
-        }
+        let _ = host::tell_queue(&self.vm_id, &self.mailbox_name(worker), &note.encode());
     }
 
     /// What the others have told this worker.
@@ -212,5 +206,5 @@ impl Courier {
 
 fn drain(queue: u32) -> Vec<Vec<u8>> {
     const AT_ONCE: usize = 1_024;
-    std::iter::from_fn(|| hostcalls::dequeue_shared_queue(queue).ok().flatten()).take(AT_ONCE).collect()
+    std::iter::from_fn(|| host::dequeue(queue)).take(AT_ONCE).collect()
 }

@@ -7,8 +7,9 @@
 //! An entry also tells how many requests its worker has had lately. Envoy spreads connections, not requests, so equal parts
 //! of a budget would lie idle at one worker and be missed at another: parts follow the requests.
 
-use proxy_wasm::hostcalls;
 use tidegate_core::{Share, Timestamp};
+
+use crate::host;
 
 /// How often a member renews its entry.
 const BEAT_MS: u64 = 250;
@@ -126,7 +127,7 @@ impl Crew {
         let now_ms = now.millis();
         self.next_beat = now.plus(BEAT_MS * 1_000_000);
         for _ in 0..ATTEMPTS {
-            let (bytes, cas) = hostcalls::get_shared_data(&self.shared_key).unwrap_or_default();
+            let (bytes, read) = host::shared_data(&self.shared_key).unzip();
             let mut members = decode(&bytes.unwrap_or_default());
             // A beat from the future is from before the clock was set back.
             members.retain(|member| now_ms.abs_diff(member.beat_ms) < LIFETIME_MS);
@@ -134,13 +135,9 @@ impl Crew {
             members.retain(|member| member.id != id);
             members.push(Member { id, beat_ms: now_ms, load: self.load });
             members.sort_unstable_by_key(|member| member.id);
-            let written = hostcalls::set_shared_data(&self.shared_key, Some(&encode(&members)), cas);
-            if written.is_ok() {
+            if host::set_shared_data(&self.shared_key, &encode(&members), read) {
                 (self.id, self.members) = (id, members);
-                // Where nothing was there yet, Envoy writes over whatever another wrote meanwhile: look again.
-                if cas.is_some() {
-                    return;
-                }
+                return;
             }
         }
         // Without shared data a worker is alone.

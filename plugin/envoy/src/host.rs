@@ -1,7 +1,8 @@
 //! Hostcalls that cannot panic.
 //!
-//! The SDK's trait methods unwrap every status; a panic costs Envoy the VM and the client a 503. Here an unexpected status
-//! is simply no value.
+//! The SDK panics at every status that it does not expect, and a panic costs Envoy the VM and the client a 503. Here an unexpected
+//! status is simply no value. Of the SDK's own there are only those left that come once a stream, a configuration or a metric, or
+//! that pause, resume and answer requests: Envoy documents no other status for them.
 
 mod clock;
 mod headers;
@@ -11,7 +12,7 @@ pub(crate) use clock::{era, keep_time, now};
 pub(crate) use headers::{Headers, forget_habits};
 use proxy_wasm::{
     hostcalls,
-    types::{LogLevel, MapType},
+    types::{BufferType, LogLevel, MapType},
 };
 use tidegate_core::{config::Config, gate::Verdict, outcome::Response};
 
@@ -27,9 +28,55 @@ pub(crate) fn set_shared_data(name: &str, data: &[u8], read: Option<u32>) -> boo
     raw::set_shared_data(name, data, read.unwrap_or(NONE_YET))
 }
 
-/// Adds to a counter.
-pub(crate) fn increment_metric(metric: u32, amount: u64) {
-    raw::increment_metric(metric, amount);
+/// Replaces shared data, whatever it is.
+pub(crate) fn put_shared_data(name: &str, data: &[u8]) {
+    const ANY: u32 = 0;
+    let _ = raw::set_shared_data(name, data, ANY);
+}
+
+/// Opens a queue of this VM, or takes it over.
+pub(crate) fn register_queue(name: &str) -> Option<u32> {
+    raw::register_queue(name)
+}
+
+/// Puts a message into the queue with this name of VMs with this id. False when there is none.
+pub(crate) fn tell_queue(vm: &str, name: &str, message: &[u8]) -> bool {
+    raw::resolve_queue(vm, name).is_some_and(|queue| raw::enqueue(queue, message))
+}
+
+/// The next message of a queue.
+pub(crate) fn dequeue(queue: u32) -> Option<Vec<u8>> {
+    raw::dequeue(queue)
+}
+
+/// At most so many bytes of a buffer, from `start` on; none where there is no such buffer.
+pub(crate) fn buffer(kind: BufferType, start: usize, most: usize) -> Vec<u8> {
+    raw::buffer(kind, start, most).unwrap_or_default()
+}
+
+/// Sends a message on a gRPC stream; one that is no more will be found closed.
+pub(crate) fn send_on_stream(stream: u32, message: &[u8]) {
+    let _ = raw::send_on_stream(stream, message);
+}
+
+/// What the other side said when it ended the stream, as text.
+pub(crate) fn stream_status() -> String {
+    String::from_utf8_lossy(&raw::stream_status()).into_owned()
+}
+
+/// Adds to a counter or a gauge.
+pub(crate) fn increment_metric(metric: u32, offset: i64) {
+    raw::increment_metric(metric, offset);
+}
+
+/// Sets a gauge, or adds a value to a histogram.
+pub(crate) fn record_metric(metric: u32, value: u64) {
+    raw::record_metric(metric, value);
+}
+
+/// Sets how often the root context hears a tick. False when the host would not.
+pub(crate) fn set_tick_period(period_ms: u64) -> bool {
+    raw::set_tick_period(u32::try_from(period_ms).unwrap_or(u32::MAX))
 }
 
 pub(crate) fn log(level: LogLevel, message: &str) {
@@ -43,7 +90,7 @@ pub(crate) fn property(name: &str) -> String {
 }
 
 pub(crate) fn add_response_header(name: &str, value: &str) {
-    let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, name, value);
+    raw::add_header(MapType::HttpResponseHeaders, name, value);
 }
 
 /// What access logs tell of every request, and not only of those that somebody may ask about.
@@ -76,7 +123,7 @@ pub(crate) fn show_decision(verdict: &Verdict, tier: &str, shown: Shown) {
 pub(crate) fn change_request(headers: &[(String, Option<String>)]) {
     for (name, value) in headers {
         // Without a value it is removed.
-        let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, value.as_deref());
+        raw::set_header(MapType::HttpRequestHeaders, name, value.as_deref());
     }
     if !headers.is_empty() {
         let _ = hostcalls::call_foreign_function("clear_route_cache", None);

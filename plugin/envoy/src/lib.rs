@@ -11,6 +11,7 @@
 //! | `state` | what the VM keeps of a plugin across requests and configuration updates |
 //! | `crew` | the workers that serve, and which of them leads |
 //! | `books` | their budgets, in shared data |
+//! | `tables` | tables on their way into force, a slice at a time |
 //! | `shared` | tables in shared data, for those that do not lead |
 //! | `courier` | reports until they are durable, notes between workers |
 //! | `link` | the leader's sync stream to the forecaster |
@@ -38,6 +39,7 @@ mod root;
 mod rule_use;
 mod shared;
 mod state;
+mod tables;
 
 use proxy_wasm::{traits::RootContext, types::LogLevel};
 

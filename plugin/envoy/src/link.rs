@@ -1,13 +1,13 @@
 //! The link to the forecaster: one bidirectional gRPC stream, reports up, tables down. Only the leading worker has one.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use proxy_wasm::{hostcalls, types::LogLevel};
 use tidegate_core::{
     Timestamp,
     config::Forecaster,
     sync::{Hello, Kind, PROTOCOL, ReportAck, TableAck, Welcome},
-    transfer::{Announcement, Assembly, Chunk, TransferError},
+    transfer::{Announcement, Assembly, CHUNK_BYTES, Chunk, MAX_TABLE_BYTES, TransferError},
 };
 
 use crate::{frame, host};
@@ -16,6 +16,8 @@ const SERVICE: &str = "tidegate.sync.v1.Sync";
 const METHOD: &str = "Stream";
 const FIRST_BACKOFF_MS: u64 = 200;
 const LONGEST_BACKOFF_MS: u64 = 5_000;
+/// Most parts of tables kept to be looked at later: those of one table.
+const MOST_PARTS: usize = MAX_TABLE_BYTES / CHUNK_BYTES;
 
 /// State of the stream.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub(crate) struct Link {
     retry_at: Timestamp,
     backoff_ms: u64,
     assembly: Assembly,
+    /// Announcements and chunks that nobody has looked at yet.
+    parts: VecDeque<(Kind, Vec<u8>)>,
 }
 
 /// What a message from the forecaster means.
@@ -62,6 +66,7 @@ impl Link {
         self.stream = Some(stream);
         self.welcomed = false;
         self.assembly = Assembly::new(forecaster.public_key);
+        self.parts.clear();
         self.send(Kind::Hello, hello().encode());
     }
 
@@ -71,6 +76,7 @@ impl Link {
             let _ = hostcalls::cancel_grpc_stream(stream);
         }
         self.welcomed = false;
+        self.parts.clear();
         self.retry_at = Timestamp::default();
         self.backoff_ms = 0;
     }
@@ -83,22 +89,35 @@ impl Link {
         match frame::decode(message) {
             Some((Kind::Welcome, payload)) => self.welcome(&payload),
             Some((Kind::ReportAck, payload)) => ReportAck::decode(&payload).ok().map(Message::Acknowledged),
-            Some((Kind::Announcement, payload)) => {
-                let announcement = Announcement::decode(&payload).map_err(TransferError::from);
-                let announced = announcement.and_then(|announcement| self.assembly.announce(&announcement));
-                announced.err().map(Message::BadTransfer)
-            }
-            Some((Kind::Chunk, payload)) => {
-                let chunk = Chunk::decode(&payload).map_err(TransferError::from);
-                match chunk.and_then(|chunk| self.assembly.add(&chunk)) {
-                    Ok(table) => table.map(Message::Table),
-                    Err(error) => Some(Message::BadTransfer(error)),
-                }
+            Some((kind @ (Kind::Announcement | Kind::Chunk), payload)) => {
+                self.parts.push_back((kind, payload));
+                if self.parts.len() > MOST_PARTS { self.next_part() } else { None }
             }
             _ => {
                 host::log(LogLevel::Warn, "the forecaster sent a message that this version does not know");
                 None
             }
+        }
+    }
+
+    /// Whether parts of tables wait for [`Self::next_part`].
+    pub(crate) fn has_parts(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
+    /// Looks at the next part of a table. They come many at a time, and to verify one takes a millisecond at first.
+    pub(crate) fn next_part(&mut self) -> Option<Message> {
+        let (kind, payload) = self.parts.pop_front()?;
+        let added = if kind == Kind::Announcement {
+            let announcement = Announcement::decode(&payload).map_err(TransferError::from);
+            announcement.and_then(|announcement| self.assembly.announce(&announcement)).map(|()| None)
+        } else {
+            let chunk = Chunk::decode(&payload).map_err(TransferError::from);
+            chunk.and_then(|chunk| self.assembly.add(&chunk))
+        };
+        match added {
+            Ok(table) => table.map(Message::Table),
+            Err(error) => Some(Message::BadTransfer(error)),
         }
     }
 
@@ -117,7 +136,7 @@ impl Link {
         if self.stream != Some(stream) {
             return;
         }
-        let reason = hostcalls::get_grpc_status().ok().and_then(|(_, message)| message).unwrap_or_default();
+        let reason = host::stream_status();
         if self.welcomed || self.backoff_ms <= FIRST_BACKOFF_MS * 2 || self.backoff_ms == LONGEST_BACKOFF_MS {
             host::log(
                 LogLevel::Warn,
@@ -146,7 +165,7 @@ impl Link {
 
     fn send(&self, kind: Kind, payload: Vec<u8>) {
         if let Some(stream) = self.stream {
-            let _ = hostcalls::send_grpc_stream_message(stream, Some(&frame::encode(kind, payload)), false);
+            host::send_on_stream(stream, &frame::encode(kind, payload));
         }
     }
 

@@ -76,7 +76,7 @@ impl Metrics {
                         format!("tidegate_decisions_total.decision.{label}.tier.{tier}.mode.{name}")
                     };
                     *id = id.or_else(|| define(MetricType::Counter, &name()));
-                    id.iter().for_each(|id| host::increment_metric(*id, amount));
+                    id.iter().for_each(|id| host::increment_metric(*id, signed(amount)));
                 }
             }
         }
@@ -99,20 +99,20 @@ impl Metrics {
         if amount > 0
             && let Some(id) = self.id(MetricType::Counter, name)
         {
-            host::increment_metric(id, amount);
+            host::increment_metric(id, signed(amount));
         }
     }
 
     pub(crate) fn set(&mut self, name: &str, value: u64) {
         if let Some(id) = self.id(MetricType::Gauge, name) {
-            let _ = hostcalls::record_metric(id, value);
+            host::record_metric(id, value);
         }
     }
 
     /// Adds one value to a histogram.
     pub(crate) fn observe(&mut self, name: &str, value: u64) {
         if let Some(id) = self.id(MetricType::Histogram, name) {
-            let _ = hostcalls::record_metric(id, value);
+            host::record_metric(id, value);
         }
     }
 
@@ -124,6 +124,10 @@ impl Metrics {
         self.ids.insert(name.to_owned(), id);
         id
     }
+}
+
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
 fn define(kind: MetricType, name: &str) -> Option<u32> {

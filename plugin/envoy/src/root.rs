@@ -1,7 +1,6 @@
 //! One per plugin configuration: takes configurations over, ticks, and hears the stream and the other workers.
 
 use proxy_wasm::{
-    hostcalls,
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
 };
@@ -9,7 +8,7 @@ use tidegate_core::{
     Timestamp,
     config::{Config, Shell},
     report::Report,
-    sync::{Hello, PROTOCOL, TableAck},
+    sync::{Hello, PROTOCOL},
     table::Table,
 };
 
@@ -17,7 +16,6 @@ use crate::{
     courier::Note,
     held::Stream,
     host::{self, Shown},
-    link::Message,
     request::Request,
     state::{self, Shared, State, TICK_MS},
 };
@@ -55,12 +53,12 @@ impl Root {
                 // Times of before mean nothing any more.
                 let now = host::now();
                 state.open_books(now);
-                state.share(now);
+                state.share();
             }
             let leader = state.crew.leader();
             let requests = state.gate.allocator().requests();
             if state.crew.beat(requests, now) {
-                state.share(now);
+                state.share();
             }
             state.gate.allocator_mut().advance(now);
             if let Some(trial) = state.gate.trial_mut() {
@@ -89,8 +87,8 @@ impl Root {
         );
         self.with(|state| state.metrics.set("tidegate_bodies_unread", 1));
         for context in stuck {
-            if hostcalls::set_effective_context(context).is_ok() {
-                let _ = hostcalls::resume_http_request();
+            if proxy_wasm::hostcalls::set_effective_context(context).is_ok() {
+                let _ = proxy_wasm::hostcalls::resume_http_request();
             }
         }
     }
@@ -119,8 +117,7 @@ impl Root {
 
 impl Context for Root {
     fn on_grpc_stream_message(&mut self, stream: u32, size: usize) {
-        let message = hostcalls::get_buffer(BufferType::GrpcReceiveBuffer, 0, size).ok().flatten();
-        let Some(message) = message else { return };
+        let message = host::buffer(BufferType::GrpcReceiveBuffer, 0, size);
         let now = host::now();
         self.with(|state| receive(state, stream, &message, now));
     }
@@ -137,10 +134,7 @@ impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         host::keep_time();
         self.state = state::of_plugin(&host::property("plugin_name"));
-        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let bytes = host::buffer(BufferType::PluginConfiguration, 0, size);
         let shell = Shell { is_proxy: true, reads_bodies: cfg!(feature = "llm") };
         match Config::parse_for(&bytes, shell) {
             Ok(config) => {
@@ -173,7 +167,10 @@ impl RootContext for Root {
                 );
             }
         }
-        self.with(|state| state.wake(host::now()));
+        self.with(|state| {
+            state.install_tables();
+            state.wake(host::now());
+        });
         true
     }
 
@@ -191,7 +188,10 @@ impl RootContext for Root {
             self.chores_due = now.plus(TICK_MS * 1_000_000 - SLACK_NS);
             self.do_chores(now);
         }
-        self.with(|state| state.wake(now));
+        self.with(|state| {
+            state.install_tables();
+            state.wake(now);
+        });
     }
 
     fn on_queue_ready(&mut self, _: u32) {
@@ -200,14 +200,16 @@ impl RootContext for Root {
             for note in state.courier.notes() {
                 match note {
                     Note::Acknowledged(seq) => state.courier.acknowledged(seq),
-                    Note::Table => state.load_tables(now),
+                    Note::Table => state.share(),
                     Note::Crew => {
                         state.crew.refresh(now);
-                        state.share(now);
+                        state.share();
                     }
                 }
             }
             forward(state);
+            state.install_tables();
+            state.wake(now);
         });
     }
 
@@ -239,6 +241,7 @@ fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
     }
     if state.crew.is_leader() {
         state.courier.open_intake();
+        let is_expecting = state.expects_table();
         let State { gate, crew, link, .. } = state;
         if let Some(forecaster) = &gate.config().forecaster {
             let allocator = gate.allocator();
@@ -253,7 +256,10 @@ fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
                 report_format: Report::FORMAT,
                 resources: gate.resource_names(),
             };
-            link.connect(forecaster, hello, now);
+            // A hello tells which table is in force, so that is waited for.
+            if !is_expecting {
+                link.connect(forecaster, hello, now);
+            }
         }
         if state.link.is_welcomed() {
             for report in state.courier.due(now) {
@@ -263,6 +269,7 @@ fn keep_in_touch(state: &mut State, leader_before: u64, now: Timestamp) {
         forward(state);
     } else {
         state.link.leave();
+        state.tables.leave();
         state.courier.leave_intake();
         let due = state.courier.due(now);
         state.courier.hand_over(&due);
@@ -284,31 +291,8 @@ fn forward(state: &mut State) {
 
 /// Acts on a message of the forecaster.
 fn receive(state: &mut State, stream: u32, message: &[u8], now: Timestamp) {
-    let Some(message) = state.link.receive(stream, message) else { return };
-    match message {
-        Message::Welcome { report_interval_ms } => {
-            state.take_report_interval(report_interval_ms, now);
-            state.courier.start_over();
-        }
-        Message::Acknowledged(ack) if ack.boot == state.crew.id() => state.courier.acknowledged(ack.seq),
-        Message::Acknowledged(ack) => state.courier.notify(ack.boot, &Note::Acknowledged(ack.seq)),
-        Message::Table(table) => {
-            let error = state.take_table(&table, now).err().map(|error| error.to_string());
-            acknowledge(state, error);
-        }
-        Message::BadTransfer(error) => {
-            state.metrics.add("tidegate_tables_total.result.rejected", 1);
-            host::log(
-                LogLevel::Error,
-                &format!("table refused on its way, the last one stays in force: {error}"),
-            );
-            acknowledge(state, Some(error.to_string()));
-        }
+    if let Some(message) = state.link.receive(stream, message) {
+        state.hear(message);
     }
-}
-
-fn acknowledge(state: &State, error: Option<String>) {
-    let allocator = state.gate.allocator();
-    let (epoch, snapshot_epoch) = (allocator.epoch(), allocator.snapshot_epoch());
-    state.link.acknowledge(&TableAck { epoch, snapshot_epoch, error });
+    state.wake(now);
 }

@@ -5,13 +5,11 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use proxy_wasm::{hostcalls, types::LogLevel};
 use tidegate_core::{
     Crew as Sharing, Share, TableState, Timestamp,
     config::Config,
     gate::{Gate, Verdict},
     lease::Birth,
-    table::TableError,
 };
 
 use crate::{
@@ -23,7 +21,8 @@ use crate::{
     link::Link,
     metrics::Metrics,
     rule_use::RuleUse,
-    shared::{self, Notice},
+    shared::Notice,
+    tables::Tables,
 };
 
 /// A worker's part of the budget on trial changes by this part of the whole at least: each change means to apply the table again.
@@ -31,6 +30,8 @@ const SHARE_STEPS: u64 = 32;
 
 /// Fine enough for reports and reconnects, coarse enough to cost nothing; shorter while somebody is held back.
 pub(crate) const TICK_MS: u64 = 50;
+/// While tables are on their way: each tick takes them a little further.
+const BUSY_TICK_MS: u64 = 1;
 
 /// Everything of one plugin that outlives a request.
 pub(crate) struct State {
@@ -41,15 +42,17 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) held: Held,
     pub(crate) rules: RuleUse,
+    pub(crate) tables: Tables,
     #[cfg(feature = "llm")]
     pub(crate) bodies: crate::body::Watch,
     /// Length of a tick.
     tick_ms: u64,
     /// This worker's part of the budgets on trial.
     trial_share: Share,
-    plugin: String,
+    pub(crate) plugin: String,
     configured: bool,
-    newest_epoch: u64,
+    /// The newest table that was ever wholly in force.
+    pub(crate) newest_epoch: u64,
 }
 
 /// A plugin's state, shared by its contexts.
@@ -80,6 +83,7 @@ impl State {
             metrics: Metrics::default(),
             held: Held::default(),
             rules: RuleUse::default(),
+            tables: Tables::default(),
             #[cfg(feature = "llm")]
             bodies: crate::body::Watch::default(),
             tick_ms: 0,
@@ -102,12 +106,15 @@ impl State {
         self.metrics.forget_tiers(|tier| self.gate.allocator().tier_name(tier).to_owned());
         if self.gate.config().forecaster != config.forecaster || self.gate.config().proxy != config.proxy {
             self.link.leave();
+            self.tables.leave();
         }
         if self.configured {
-            if let Some(report) = self.gate.reconfigure(config, self.crew.id(), now) {
-                let details = self.gate.take_details();
-                self.courier.keep(report, details);
-            }
+            self.keeping_tables(|state| {
+                if let Some(report) = state.gate.reconfigure(config, state.crew.id(), now) {
+                    let details = state.gate.take_details();
+                    state.courier.keep(report, details);
+                }
+            });
         } else {
             self.gate = Gate::new(config, now);
             self.gate.identify(self.crew.id());
@@ -119,7 +126,8 @@ impl State {
             if self.gate.allocator().crew().is_none() {
                 self.open_books(now);
             }
-            self.share(now);
+            self.share();
+            self.install_tables();
         }
         if self.gate.allocator().waiting() == 0 { self.held.take_all() } else { Vec::new() }
     }
@@ -143,15 +151,20 @@ impl State {
         self.gate.identify(self.crew.id());
         self.courier.open_mailbox(self.crew.id());
         self.open_books(now);
-        self.share(now);
+        self.share();
         self.tell_all(&Note::Crew);
+        self.install_tables();
+        self.wake(now);
     }
 
     /// Shares all budgets with the other workers, by the books of the present era.
+    ///
+    /// A table that is partly in force is finished for it at once: this comes with the first request, another set of resources, or a
+    /// clock that was set.
     pub(crate) fn open_books(&mut self, now: Timestamp) {
         let cells = books::cells(&self.plugin, &self.gate.resource_names(), host::era());
         let sharing = self.sharing();
-        self.gate.allocator_mut().join_crew(&cells, sharing, now);
+        self.keeping_tables(|state| state.gate.allocator_mut().join_crew(&cells, sharing, now));
     }
 
     /// Shared data outlives VMs: what is not there yet nobody has drawn on.
@@ -174,125 +187,64 @@ impl State {
         released
     }
 
-    /// Ticks when the next request may be let go, and else as usual.
+    /// Goes on with tables, and ticks when the next request may be let go, or tables may be taken further, and else as usual.
     pub(crate) fn wake(&mut self, now: Timestamp) {
         const NANOS_PER_MS: u64 = 1_000_000;
         let next_ms = self.gate.next_release_ns(now).map(|ns| ns.div_ceil(NANOS_PER_MS).max(1));
-        let tick_ms = next_ms.unwrap_or(TICK_MS).min(TICK_MS);
-        if tick_ms != self.tick_ms
-            && hostcalls::set_tick_period(std::time::Duration::from_millis(tick_ms)).is_ok()
-        {
+        let most_ms = if self.has_tables() { BUSY_TICK_MS } else { TICK_MS };
+        let tick_ms = next_ms.unwrap_or(most_ms).min(most_ms);
+        if tick_ms != self.tick_ms && host::set_tick_period(tick_ms) {
             self.tick_ms = tick_ms;
         }
     }
 
-    /// Takes over how many workers share the budgets, and the tables as they are. What is on trial is divided by the load.
-    pub(crate) fn share(&mut self, now: Timestamp) {
-        let sharing = self.sharing();
-        if self.gate.allocator().crew() != Some(sharing) {
-            self.gate.allocator_mut().set_crew(sharing);
-        }
-        let share = self.crew.share();
-        let change = share.distance(self.trial_share);
-        if change > Share::new(1, SHARE_STEPS) || share == Share::WHOLE {
-            self.gate.set_share(share, now);
-            self.trial_share = share;
-        }
-        self.load_tables(now);
-    }
-
-    /// Installs what the workers share, as far as it is newer.
-    pub(crate) fn load_tables(&mut self, now: Timestamp) {
-        let notice = shared::notice(&self.plugin);
-        if let Some(interval_ms) =
-            u32::try_from(notice.report_interval_ms).ok().filter(|interval_ms| *interval_ms > 0)
-        {
+    /// Takes over what the workers share: how often to report, and the tables as they are.
+    pub(crate) fn share(&mut self) {
+        let notice = Notice::read(&self.plugin);
+        let interval_ms =
+            u32::try_from(notice.report_interval_ms).ok().filter(|interval_ms| *interval_ms > 0);
+        if let Some(interval_ms) = interval_ms {
             self.gate.allocator_mut().set_report_interval(interval_ms);
             self.courier.set_report_interval(interval_ms);
         }
-        if notice.snapshot > self.gate.allocator().snapshot_epoch()
-            && let Some(table) = shared::load(&self.plugin, shared::SNAPSHOT)
-        {
-            let _ = self.install(&table, now);
+        self.tables.look();
+        if let Some(trial) = self.gate.trial_mut() {
+            // Nobody else wants to know what it counted.
+            let _ = trial.report(0);
         }
-        if notice.newest > self.gate.allocator().epoch()
-            && let Some(table) = shared::load(&self.plugin, shared::DELTA)
-        {
-            let _ = self.install(&table, now);
-        }
-        self.teach_trial(now);
     }
 
-    /// Gives the policy on trial the tables of the live one, as far as it lacks them. A refused one changes nothing there either.
-    fn teach_trial(&mut self, now: Timestamp) {
-        let allocator = self.gate.allocator();
-        let (snapshot, newest) = (allocator.snapshot_epoch(), allocator.epoch());
-        let Some(trial) = self.gate.trial_mut() else { return };
-        if trial.snapshot_epoch() < snapshot
-            && let Some(table) = shared::load(&self.plugin, shared::SNAPSHOT)
-        {
-            let _ = trial.apply(&table, now);
+    /// Takes over how many workers share the budgets; not while a table is on its way, whose parts are of the former size.
+    pub(crate) fn take_crew(&mut self) {
+        let sharing = self.sharing();
+        if self.gate.allocator().crew() != Some(sharing) {
+            self.gate.allocator_mut().set_crew(sharing);
+            self.tables.look();
         }
-        if trial.epoch() < newest
-            && let Some(table) = shared::load(&self.plugin, shared::DELTA)
-        {
-            let _ = trial.apply(&table, now);
-        }
-        // Nobody else wants to know what it counted.
-        let _ = trial.report(0);
     }
 
-    /// Installs a table that came from the forecaster, and hands it to the other workers.
-    pub(crate) fn take_table(&mut self, table: &[u8], now: Timestamp) -> Result<(), TableError> {
-        let before = self.gate.allocator().snapshot_epoch();
-        self.install(table, now)?;
-        let allocator = self.gate.allocator();
-        let slot = if allocator.snapshot_epoch() == before { shared::DELTA } else { shared::SNAPSHOT };
-        let (snapshot, newest) = (allocator.snapshot_epoch(), allocator.epoch());
-        shared::save(&self.plugin, slot, table);
-        shared::post(&self.plugin, Notice { snapshot, newest, ..shared::notice(&self.plugin) });
-        self.tell_all(&Note::Table);
-        self.teach_trial(now);
-        Ok(())
+    /// What is on trial is divided by the load; not while a table is on its way there, either.
+    pub(crate) fn take_trial_share(&mut self, now: Timestamp) {
+        let share = self.crew.share();
+        let change = share.distance(self.trial_share);
+        if change > Share::new(1, SHARE_STEPS) || (share == Share::WHOLE && self.trial_share != share) {
+            self.gate.set_share(share, now);
+            self.trial_share = share;
+            self.tables.look();
+        }
     }
 
     /// Takes over the length of usage windows that the forecaster asks for, for all workers.
-    pub(crate) fn take_report_interval(&mut self, interval_ms: u32, now: Timestamp) {
+    pub(crate) fn take_report_interval(&mut self, interval_ms: u32) {
         let report_interval_ms = u64::from(interval_ms);
-        shared::post(&self.plugin, Notice { report_interval_ms, ..shared::notice(&self.plugin) });
-        self.load_tables(now);
+        Notice { report_interval_ms, ..Notice::read(&self.plugin) }.post(&self.plugin);
+        self.share();
         self.tell_all(&Note::Table);
     }
 
-    fn tell_all(&self, note: &Note) {
+    pub(crate) fn tell_all(&self, note: &Note) {
         for colleague in self.crew.colleagues() {
             self.courier.notify(colleague, note);
-        }
-    }
-
-    fn install(&mut self, table: &[u8], now: Timestamp) -> Result<(), TableError> {
-        self.metrics.forget_tiers(|tier| self.gate.allocator().tier_name(tier).to_owned());
-        let applied = self.gate.allocator_mut().apply(table, now);
-        let result = if applied.is_ok() { "applied" } else { "rejected" };
-        self.metrics.add(&format!("tidegate_tables_total.result.{result}"), 1);
-        match applied {
-            Ok(epoch) => {
-                // Epochs are the forecaster's clock in ms when it made the table, unless tables come faster.
-                // The first table was there before, and one that is applied again, for another part of the budget,
-                // is no push.
-                let pushed = self.newest_epoch > 0 && epoch > self.newest_epoch;
-                self.newest_epoch = self.newest_epoch.max(epoch);
-                if pushed {
-                    self.metrics.observe("tidegate_push_to_effect_ms", now.millis().saturating_sub(epoch));
-                }
-                self.publish();
-                Ok(())
-            }
-            Err(error) => {
-                let epoch = self.gate.allocator().epoch();
-                host::log(LogLevel::Error, &format!("table refused, epoch {epoch} stays in force: {error}"));
-                Err(error)
-            }
         }
     }
 
@@ -306,7 +258,9 @@ impl State {
         let allocator = self.gate.allocator();
         let (epoch, keys) = (allocator.epoch(), allocator.key_count());
         let stale = allocator.table_state() != TableState::Live;
-        self.metrics.set("tidegate_table_epoch", epoch);
+        if !self.is_half_way() {
+            self.metrics.set("tidegate_table_epoch", epoch);
+        }
         self.metrics.set("tidegate_table_stale", u64::from(stale));
         self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
         self.metrics.set("tidegate_keys", keys as u64);

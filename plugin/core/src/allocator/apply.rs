@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::{Allocator, ResourceState, budget::EMERGENCY, keys::Slot};
 use crate::{
-    table::{Checker, Contract, Key, Reader, Schedule, Table, TableError},
+    table::{Checker, Contract, Heading, Key, Reader, Schedule, Table, TableError},
     units::{Amount, MicroRate, Rate, Timestamp},
 };
 
@@ -27,12 +27,36 @@ pub(super) struct Installation {
 #[derive(Clone, Debug)]
 enum Phase {
     Checking(Checker),
+    /// All of it is good.
+    Checked(Checker),
     /// Local resource index by that of the table.
     Installing(Vec<Option<u8>>),
     /// Entries up to here have been looked at.
     Releasing(u32),
     /// Shadow buckets up to here have all of their reservation.
     Growing(u32),
+}
+
+/// A table on its way into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staged<'a> {
+    /// Which table it is.
+    pub heading: Heading,
+    /// The table.
+    pub bytes: &'a [u8],
+    /// How far it has got.
+    pub stage: Stage,
+}
+
+/// How far a table on its way has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It may still turn out to be bad; nothing has changed.
+    Checking,
+    /// All of it is good; nothing has changed. The next call of [`Allocator::install`] puts its tiers and budgets into force.
+    Checked,
+    /// Its tiers and budgets are in force, of its keys not all.
+    Installing,
 }
 
 /// How far a table has got.
@@ -79,11 +103,24 @@ impl Allocator {
         }
         self.check_base(&table)?;
         let checker = Checker::new(&table, reader.left())?;
-        while self.installation.as_ref().is_some_and(|staged| !matches!(staged.phase, Phase::Checking(_))) {
+        while self.staged().is_some_and(|staged| staged.stage == Stage::Installing) {
             self.install(u32::MAX, now);
         }
         self.installation = Some(Installation { table, bytes, reader, phase: Phase::Checking(checker) });
         Ok(())
+    }
+
+    /// The table on its way, if there is one.
+    #[must_use]
+    pub fn staged(&self) -> Option<Staged<'_>> {
+        let Installation { table, bytes, phase, .. } = self.installation.as_ref()?;
+        let stage = match phase {
+            Phase::Checking(_) => Stage::Checking,
+            Phase::Checked(_) => Stage::Checked,
+            Phase::Installing(_) | Phase::Releasing(_) | Phase::Growing(_) => Stage::Installing,
+        };
+        let heading = Heading { epoch: table.epoch, base_epoch: table.base_epoch };
+        Some(Staged { heading, bytes, stage })
     }
 
     /// Goes on with the staged table, `keys` keys at most. A thousand keys take well under a millisecond.
@@ -96,14 +133,17 @@ impl Allocator {
                 match check(&mut staged.reader, &staged.bytes, checker, &staged.table, keys) {
                     Err(error) => return Progress::Refused(error),
                     Ok((checker, false)) => Phase::Checking(checker),
-                    Ok((checker, true)) => {
-                        let Ok((_, reader)) = Reader::open(&staged.bytes) else { return Progress::Idle };
-                        staged.reader = reader;
-                        let (share, only_held) = self.part();
-                        staged.table.divide(share, only_held);
-                        Phase::Installing(self.switch(&staged.table, &checker.reserved(), wall, now))
-                    }
+                    Ok((checker, true)) => Phase::Checked(checker),
                 }
+            }
+            Phase::Checked(checker) => {
+                let Ok((_, reader)) = Reader::open(&staged.bytes) else { return Progress::Idle };
+                staged.reader = reader;
+                let (share, only_held) = self.part();
+                staged.table.divide(share, only_held);
+                let locals = self.switch(&staged.table, &checker.reserved(), wall, now);
+                self.make_room(&checker, &locals);
+                Phase::Installing(locals)
             }
             Phase::Installing(locals) => {
                 let mut left = keys;
@@ -216,6 +256,19 @@ impl Allocator {
             tiers.get(usize::from(tier)).map_or((tier, 0, 1), |state| (tier, state.rank, state.weight))
         });
         table.resources.iter().map(|resource| self.resource_index(&resource.name)).collect()
+    }
+
+    /// Takes the memory that a table needs in one go: growing bit by bit would move all keys now and then, and that takes
+    /// longer than many keys together.
+    fn make_room(&mut self, checker: &Checker, locals: &[Option<u8>]) {
+        let (keys, owners) = checker.counts();
+        self.keys.make_room(keys);
+        for (local, owners) in locals.iter().zip(owners) {
+            let resource = local.and_then(|local| self.resources.get_mut(usize::from(local)));
+            let Some(resource) = resource else { continue };
+            resource.budget.make_room(*owners);
+            resource.contention.make_room(resource.budget.shadow_count() as usize + owners);
+        }
     }
 
     fn install_key(&mut self, named: &Key, locals: &[Option<u8>], now: Timestamp) {

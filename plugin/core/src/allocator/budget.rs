@@ -95,6 +95,14 @@ impl Budget {
         }
     }
 
+    /// Takes memory for the shadow buckets of so many keys in all.
+    pub(super) fn make_room(&mut self, keys: usize) {
+        let more = (keys + FIXED).saturating_sub(self.shadows.len());
+        self.shadows.reserve(more);
+        let codes = (self.shadows.len() + more) * self.stride;
+        self.codes.reserve(codes.saturating_sub(self.codes.len()));
+    }
+
     /// A shadow bucket for a key, empty and without a reservation.
     pub(super) fn add(&mut self, now: Timestamp) -> ShadowId {
         if let Some(id) = self.free.pop() {

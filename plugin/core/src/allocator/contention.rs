@@ -38,13 +38,15 @@ struct Owner {
 }
 
 impl Contention {
+    /// Takes memory for so many owners in all, if there are some.
+    pub(super) fn make_room(&mut self, owners: usize) {
+        self.owners.reserve(owners.saturating_sub(self.owners.len()));
+    }
+
     /// Notes the forecast of a new table; windows in a row go on counting.
     pub(super) fn expect(&mut self, owner: ShadowId, forecast: Forecast) {
         let index = owner as usize;
         if self.owners.len() <= index {
-            if self.owners.capacity() == 0 {
-                self.owners.reserve((index + 1).next_power_of_two());
-            }
             self.owners.resize(index + 1, Owner::default());
         }
         let Some(owner) = self.owners.get_mut(index) else { return };

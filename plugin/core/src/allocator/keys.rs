@@ -240,6 +240,16 @@ impl Keys {
         }
     }
 
+    /// Takes memory for so many keys in all.
+    pub(super) fn make_room(&mut self, keys: usize) {
+        let more = keys.saturating_sub(self.entries.len());
+        self.entries.reserve(more);
+        self.slots.reserve(more * self.width);
+        let entries = &self.entries;
+        let hash_of = |key: &u32| entries.get(*key as usize).map_or(0, |entry| entry.hash.0);
+        self.index.reserve(more, hash_of);
+    }
+
     /// Adds a key that a table names. Where keys that tables do not name any more are beyond what there is room for, it takes the
     /// place of one of them.
     pub(super) fn add_known(&mut self, hash: KeyHash) -> u32 {

@@ -42,6 +42,12 @@ impl Gate {
         Some(Trial { label: verdict.label, receipt: verdict.receipt })
     }
 
+    /// The allocator of the policy on trial.
+    #[must_use]
+    pub fn trial(&self) -> Option<&Allocator> {
+        self.trial.as_ref().map(|trial| &trial.allocator)
+    }
+
     /// The allocator of the policy on trial, which has to be given the tables too.
     pub fn trial_mut(&mut self) -> Option<&mut Allocator> {
         self.trial.as_mut().map(|trial| &mut trial.allocator)

@@ -104,6 +104,8 @@ pub(crate) struct Checker {
     tiers: usize,
     /// What is reserved, by resource and step.
     sums: Vec<Vec<Sum>>,
+    /// Keys that own reservations, by resource.
+    owners: Vec<usize>,
     seen: HashSet<KeyHash>,
 }
 
@@ -125,7 +127,8 @@ impl Checker {
         }
         let sums: Result<Vec<_>, _> =
             table.resources.iter().map(|resource| check_resource(table, resource)).collect();
-        Ok(Self { tiers: table.tiers.len(), sums: sums?, seen: HashSet::with_capacity(keys) })
+        let owners = alloc::vec![0; table.resources.len()];
+        Ok(Self { tiers: table.tiers.len(), sums: sums?, owners, seen: HashSet::with_capacity(keys) })
     }
 
     /// Checks the next key.
@@ -150,9 +153,15 @@ impl Checker {
             range(grant.forecast.high <= MAX_RATE && grant.forecast.low <= grant.forecast.high, "forecast")?;
             if !grant.reservations.is_empty() {
                 add_steps(sums, &grant.reservations)?;
+                self.owners.get_mut(at).into_iter().for_each(|owners| *owners += 1);
             }
         }
         Ok(())
+    }
+
+    /// How many keys there have been so far, and how many of them own reservations, by resource.
+    pub(crate) fn counts(&self) -> (usize, &[usize]) {
+        (self.seen.len(), &self.owners)
     }
 
     /// What has been reserved so far, as rates in micro-tokens per second and depths in tokens, by resource and step.

@@ -1,4 +1,4 @@
-//! Reading a table's keys one by one, so that a large table need not hold up requests.
+//! Reading a table's keys one by one, so that a large table need not hold up requests; or only which table it is.
 
 use alloc::vec::Vec;
 
@@ -6,6 +6,31 @@ use serde::Deserialize;
 
 use super::{DrawOrder, ENVELOPE, Key, Resource, Table, TableError, Tier};
 use crate::{units::KeyHash, wire::WireError};
+
+/// Which table it is: the first that a table says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Heading {
+    /// Epoch of the table.
+    pub epoch: u64,
+    /// Epoch of the snapshot that it builds on, 0 for a snapshot.
+    pub base_epoch: u64,
+}
+
+impl Heading {
+    /// Reads it; the rest of the table may still be anything.
+    ///
+    /// # Errors
+    /// Says what is wrong with the bytes.
+    pub fn read(table: &[u8]) -> Result<Self, WireError> {
+        ENVELOPE.take(table, ENVELOPE.open(table)?).map(|(heading, _)| heading)
+    }
+
+    /// Whether it is a table on its own, not a delta.
+    #[must_use]
+    pub const fn is_snapshot(self) -> bool {
+        self.base_epoch == 0
+    }
+}
 
 /// Everything that a table says before its keys, in the order of [`Table`].
 #[derive(Deserialize)]

@@ -1,11 +1,16 @@
-//! The hostcalls of every request, without what the SDK puts around them: it copies each header into two buffers of its own, takes
-//! a name that is no UTF-8 for a reason to panic, and time through three types. Signatures: proxy-wasm ABI v0.2.1.
+//! Hostcalls without what the SDK puts around them: it panics at any status that it does not expect and at text that is no UTF-8,
+//! copies each header into two buffers of its own, and takes time through three types. Signatures: proxy-wasm ABI v0.2.1.
 
 #![allow(unsafe_code, reason = "hostcalls are foreign functions")]
+
+mod shared;
+mod stream;
 
 use std::ptr;
 
 use proxy_wasm::types::MapType;
+pub(super) use shared::{dequeue, enqueue, register_queue, resolve_queue, set_shared_data, shared_data};
+pub(super) use stream::{buffer, send_on_stream, stream_status};
 
 const OK: i32 = 0;
 
@@ -22,20 +27,23 @@ unsafe extern "C" {
     ) -> i32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> i32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> i32;
-    fn proxy_get_shared_data(
+    fn proxy_record_metric(metric: u32, value: u64) -> i32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> i32;
+    fn proxy_add_header_map_value(
+        kind: MapType,
         name: *const u8,
         name_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-        cas: *mut u32,
+        value: *const u8,
+        value_size: usize,
     ) -> i32;
-    fn proxy_set_shared_data(
+    fn proxy_replace_header_map_value(
+        kind: MapType,
         name: *const u8,
         name_size: usize,
-        data: *const u8,
-        size: usize,
-        cas: u32,
+        value: *const u8,
+        value_size: usize,
     ) -> i32;
+    fn proxy_remove_header_map_value(kind: MapType, name: *const u8, name_size: usize) -> i32;
 }
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -99,27 +107,41 @@ pub(super) fn set_property(path: &str, value: &str) {
     let _ = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
 }
 
-/// Shared data under a name, and which write it is from; `None` where there is none yet.
-pub(super) fn shared_data(name: &str) -> Option<(Vec<u8>, u32)> {
-    let (mut data, mut size, mut cas) = (ptr::null_mut(), 0, 0);
-    // SAFETY: the host only reads within the name, and writes an address and two numbers to where it is told.
-    let status = unsafe {
-        proxy_get_shared_data(name.as_ptr(), name.len(), &raw mut data, &raw mut size, &raw mut cas)
+/// Adds to a header of the message that is being handled.
+pub(super) fn add_header(kind: MapType, name: &str, value: &str) {
+    // SAFETY: the host only reads within the two texts, and only during the call.
+    let _ =
+        unsafe { proxy_add_header_map_value(kind, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// Sets a header of the message that is being handled, or removes it.
+pub(super) fn set_header(kind: MapType, name: &str, value: Option<&str>) {
+    // SAFETY: the host only reads within the texts, and only during the call.
+    let _ = unsafe {
+        match value {
+            Some(value) => {
+                proxy_replace_header_map_value(kind, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+            }
+            None => proxy_remove_header_map_value(kind, name.as_ptr(), name.len()),
+        }
     };
-    // SAFETY: it has filled them in, or left them as they were.
-    (status == OK).then(|| unsafe { (taken(data, size), cas) })
 }
 
-/// Replaces shared data if it is still from the write `cas`, or there is none.
-pub(super) fn set_shared_data(name: &str, data: &[u8], cas: u32) -> bool {
-    // SAFETY: the host only reads within the two, and only during the call.
-    let status = unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), data.as_ptr(), data.len(), cas) };
-    status == OK
-}
-
-/// Adds to a counter.
-pub(super) fn increment_metric(metric: u32, amount: u64) {
-    let offset = i64::try_from(amount).unwrap_or(i64::MAX);
+/// Adds to a counter or a gauge.
+pub(super) fn increment_metric(metric: u32, offset: i64) {
     // SAFETY: only numbers pass; a metric that is not known is refused by its status.
     let _ = unsafe { proxy_increment_metric(metric, offset) };
+}
+
+/// Sets a gauge, or adds a value to a histogram.
+pub(super) fn record_metric(metric: u32, value: u64) {
+    // SAFETY: only numbers pass; a metric that is not known is refused by its status.
+    let _ = unsafe { proxy_record_metric(metric, value) };
+}
+
+/// Sets how often the root context hears a tick. False when the host would not.
+pub(super) fn set_tick_period(period_ms: u32) -> bool {
+    // SAFETY: only a number passes.
+    let status = unsafe { proxy_set_tick_period_milliseconds(period_ms) };
+    status == OK
 }

@@ -1,14 +1,13 @@
 //! Bad tables, each kind: the proxy says what is wrong, keeps the last good one, and goes on deciding by it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test should panic")]
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::json;
 use tidegate_core::{
     KeyHash,
-    sync::{Hello, Kind, PROTOCOL, TableAck, Welcome},
     table::{DrawOrder, Key, Reservation, Resource, Schedule, Table, Tier},
     transfer::{self, Announcement, Chunk},
     units::MicroRate,
@@ -18,76 +17,11 @@ use tidegate_e2e::{
     ports,
     rig::{Plan, Rig},
 };
-use tidegate_proto::{
-    Frame,
-    sync_server::{Sync, SyncServer},
+
+use crate::{
+    line::{self, Lines},
+    world,
 };
-use tokio::{
-    sync::{Mutex, mpsc},
-    time::timeout,
-};
-use tokio_stream::{Stream, wrappers::ReceiverStream};
-use tonic::{Request, Response, Status, Streaming};
-
-use crate::world::{self, SOON};
-
-/// A forecaster's end of the stream in the hands of the test.
-struct Line {
-    down: mpsc::Sender<Result<Frame, Status>>,
-    up: mpsc::Receiver<Frame>,
-}
-
-struct Server {
-    lines: Mutex<mpsc::Sender<Line>>,
-}
-
-#[tonic::async_trait]
-impl Sync for Server {
-    type StreamStream = Pin<Box<dyn Stream<Item = Result<Frame, Status>> + Send>>;
-
-    async fn stream(
-        &self,
-        request: Request<Streaming<Frame>>,
-    ) -> Result<Response<Self::StreamStream>, Status> {
-        let mut inbox = request.into_inner();
-        let (down, frames) = mpsc::channel(64);
-        let (said, up) = mpsc::channel(64);
-        tokio::spawn(async move {
-            while let Ok(Some(frame)) = inbox.message().await {
-                if said.send(frame).await.is_err() {
-                    return;
-                }
-            }
-        });
-        self.lines.lock().await.send(Line { down, up }).await.map_err(|_| Status::unavailable("over"))?;
-        Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
-    }
-}
-
-impl Line {
-    async fn say(&self, kind: Kind, payload: Vec<u8>) -> Result<()> {
-        let frame = Frame { kind: kind as i32, payload: payload.into() };
-        self.down.send(Ok(frame)).await.context("the proxy is gone")
-    }
-
-    async fn hear(&mut self, kind: Kind) -> Result<Vec<u8>> {
-        loop {
-            let frame = timeout(SOON, self.up.recv()).await?.context("the proxy is gone")?;
-            if frame.kind == kind as i32 {
-                return Ok(frame.payload.into());
-            }
-        }
-    }
-
-    /// Sends a table and returns what the proxy makes of it.
-    async fn push(&mut self, (announcement, chunks): (Announcement, Vec<Chunk>)) -> Result<TableAck> {
-        self.say(Kind::Announcement, announcement.encode()).await?;
-        for chunk in chunks {
-            self.say(Kind::Chunk, chunk.encode()).await?;
-        }
-        Ok(TableAck::decode(&self.hear(Kind::TableAck).await?)?)
-    }
-}
 
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
@@ -172,9 +106,7 @@ fn bad(good: &Table) -> Vec<((Announcement, Vec<Chunk>), &'static str)> {
 async fn each_is_refused_by_name_and_the_last_good_one_stays() -> Result<()> {
     let _turn = world::turn().await?;
     let address = ports::free()?;
-    let (lines, mut line) = mpsc::channel(1);
-    let service = SyncServer::new(Server { lines: Mutex::new(lines) });
-    let serving = tokio::spawn(tonic::transport::Server::builder().add_service(service).serve(address));
+    let mut lines = Lines::open(address);
 
     let mut plugin = world::plugin(&world::requests());
     let public: String = key().verifying_key().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -188,30 +120,27 @@ async fn each_is_refused_by_name_and_the_last_good_one_stays() -> Result<()> {
     };
     let rig = Rig::start(&plan).await?;
     rig.client.ask(&Ask::of("acme")).await?;
-    let mut line = timeout(SOON, line.recv()).await?.context("the proxy does not come")?;
-    let hello = Hello::decode(&line.hear(Kind::Hello).await?)?;
+    let (mut line, hello) = lines.welcome().await?;
     assert_eq!((hello.table_epoch, hello.snapshot_epoch), (0, 0));
-    line.say(Kind::Welcome, Welcome { protocol: PROTOCOL, report_interval_ms: 1_000 }.encode()).await?;
 
     let good = table(10);
-    let ack = line.push(signed(10, &good.encode())).await?;
+    let ack = line.push(line::parcel(signed(10, &good.encode()))).await?;
     assert_eq!((ack.epoch, ack.snapshot_epoch, ack.error), (10, 10, None));
     assert_eq!(rig.client.ask(&Ask::of("acme")).await?.tier.as_deref(), Some("gold"));
     let bad = bad(&good);
     let kinds = bad.len() as u64;
     for (parcel, says) in bad {
-        let ack = line.push(parcel).await?;
+        let ack = line.push(line::parcel(parcel)).await?;
         assert_eq!(ack.epoch, 10, "{says}");
         let error = ack.error.unwrap_or_default();
         assert!(error.contains(says), "{error:?} does not say {says:?}");
         assert!(rig.envoy.log_text().contains(&error), "{error} is not in the log");
         assert_eq!(rig.client.ask(&Ask::of("acme")).await?.tier.as_deref(), Some("gold"), "{says}");
     }
-    let ack = line.push(signed(12, &table(12).encode())).await?;
+    let ack = line.push(line::parcel(signed(12, &table(12).encode()))).await?;
     assert_eq!((ack.epoch, ack.error), (12, None), "a good one still gets through");
     let stats = rig.envoy.stats().await?;
     assert_eq!(stats.plugin("tidegate_tables_total.result.rejected"), kinds);
     assert_eq!(stats.plugin("tidegate_tables_total.result.applied"), 2);
-    serving.abort();
     Ok(())
 }

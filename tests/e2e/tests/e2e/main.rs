@@ -20,6 +20,8 @@ mod example;
 mod gateway;
 mod generate;
 mod held_back;
+mod large_table;
+mod line;
 mod llm;
 mod on_refusal;
 mod partition;
