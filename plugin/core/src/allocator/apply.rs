@@ -266,8 +266,8 @@ impl Allocator {
         for (local, owners) in locals.iter().zip(owners) {
             let resource = local.and_then(|local| self.resources.get_mut(usize::from(local)));
             let Some(resource) = resource else { continue };
-            resource.budget.make_room(*owners);
-            resource.contention.make_room(resource.budget.shadow_count() as usize + owners);
+            let shadows = resource.budget.make_room(*owners);
+            resource.contention.make_room(if *owners > 0 { shadows } else { 0 });
         }
     }
 

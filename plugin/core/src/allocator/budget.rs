@@ -95,12 +95,13 @@ impl Budget {
         }
     }
 
-    /// Takes memory for the shadow buckets of so many keys in all.
-    pub(super) fn make_room(&mut self, keys: usize) {
+    /// Takes memory for the shadow buckets of so many keys in all; returns how many buckets that makes.
+    pub(super) fn make_room(&mut self, keys: usize) -> usize {
         let more = (keys + FIXED).saturating_sub(self.shadows.len());
         self.shadows.reserve(more);
         let codes = (self.shadows.len() + more) * self.stride;
         self.codes.reserve(codes.saturating_sub(self.codes.len()));
+        self.shadows.len() + more
     }
 
     /// A shadow bucket for a key, empty and without a reservation.

@@ -240,9 +240,9 @@ impl Keys {
         }
     }
 
-    /// Takes memory for so many keys in all.
+    /// Takes memory for so many keys that a table names, beside those that none does.
     pub(super) fn make_room(&mut self, keys: usize) {
-        let more = keys.saturating_sub(self.entries.len());
+        let more = (keys + self.unknown.len() + 1).saturating_sub(self.entries.len());
         self.entries.reserve(more);
         self.slots.reserve(more * self.width);
         let entries = &self.entries;
