@@ -86,8 +86,16 @@ impl Rig {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start_reading_bodies(plan: &Plan, sees_bodies: bool) -> Result<Self> {
+        Self::start_reading_bodies_with(plan, sees_bodies, &Extra::default()).await
+    }
+
+    /// Like [`Self::start_reading_bodies`], with additions to Envoy's configuration.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start_reading_bodies_with(plan: &Plan, sees_bodies: bool, extra: &Extra) -> Result<Self> {
         let plugin = Binaries::find_llm_plugin()?;
-        Self::launch(plan, 1, Binaries { plugin, ..Binaries::find()? }, sees_bodies).await
+        Self::launch_with(plan, 1, Binaries { plugin, ..Binaries::find()? }, sees_bodies, extra).await
     }
 
     /// Like [`Self::start`], with additions to Envoy's configuration.

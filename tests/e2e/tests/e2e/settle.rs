@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_e2e::{
     envoy::Extra,
     forecaster::Resource,
@@ -70,7 +70,8 @@ async fn actual_costs_reach_the_database() -> Result<()> {
     Ok(())
 }
 
-/// An upstream that tells what a request cost when it is through with it: in a trailer.
+/// An upstream that tells what a request cost when it is through with it: in a trailer. Its body is a document if the request says
+/// `x-json`.
 async fn telling_late() -> Result<SocketAddr> {
     let address = ports::free()?;
     let listener = TcpListener::bind(address).await?;
@@ -79,20 +80,24 @@ async fn telling_late() -> Result<SocketAddr> {
             tokio::spawn(async move {
                 let (reader, mut writer) = stream.into_split();
                 let mut lines = BufReader::new(reader).lines();
-                let mut actual = None;
+                let (mut actual, mut kind) = (None, "");
                 while let Ok(Some(line)) = lines.next_line().await {
                     if let Some((name, value)) = line.split_once(": ")
                         && name.eq_ignore_ascii_case("x-actual-tokens")
                     {
                         actual = Some(value.to_owned());
                     }
+                    if line.to_ascii_lowercase().starts_with("x-json:") {
+                        kind = "content-type: application/json\r\n";
+                    }
                     if line.is_empty() {
                         let trailer =
                             actual.take().map_or_else(String::new, |n| format!("x-total-tokens: {n}\r\n"));
                         let answer = format!(
-                            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-total-tokens: 7\r\n\r\n\
+                            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-total-tokens: 7\r\n{kind}\r\n\
                              7\r\nserved\n\r\n0\r\n{trailer}\r\n"
                         );
+                        kind = "";
                         if writer.write_all(answer.as_bytes()).await.is_err() {
                             return;
                         }
@@ -104,30 +109,34 @@ async fn telling_late() -> Result<SocketAddr> {
     Ok(address)
 }
 
-#[tokio::test]
-async fn a_trailer_tells_the_actual_cost_and_the_header_where_there_is_none() -> Result<()> {
-    let _turn = world::turn().await?;
-    let resources = json!({ "tokens": {
-        "cost": { "header": "x-cost-tokens", "default": 60 },
-        "settle": { "response_trailer": "x-total-tokens", "response_header": "x-total-tokens" },
-        "safe_capacity_per_s": 0.001, "safe_burst": 100,
-    } });
+/// Envoy with that upstream behind `/late`.
+async fn late() -> Result<Extra> {
     let trailers = "    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: { http_protocol_options: { enable_trailers: true } }
 ";
-    let extra = Extra {
+    Ok(Extra {
         routes: "              - match: { prefix: /late }\n                route: { cluster: late }\n".into(),
         clusters: world::cluster("late", telling_late().await?) + trailers,
         ..Extra::default()
-    };
-    let rig = Rig::start_with(&world::alone("trailers", &resources, &json!({}))?, &extra).await?;
-    let late = |cost, actual| Ask::of("acme").at("/late").costing("tokens", cost, actual);
-    // Of 100 tokens 30 are used, then 7, then 10: every estimate of 60 fits only if the one before was settled.
+    })
+}
+
+fn tokens() -> Value {
+    json!({
+        "cost": { "header": "x-cost-tokens", "default": 60 },
+        "settle": { "response_trailer": "x-total-tokens", "response_header": "x-total-tokens" },
+        "safe_capacity_per_s": 0.001, "safe_burst": 100,
+    })
+}
+
+/// Of 100 tokens 30 are used, then 7, then 10: every estimate of 60 fits only if the one before was settled.
+async fn settles(rig: &Rig, special: impl Fn(Ask) -> Ask) -> Result<()> {
+    let late = |cost, actual| special(Ask::of("acme").at("/late").costing("tokens", cost, actual));
     for (ask, status) in [
         (late(60, 30), 200),
-        (Ask::of("acme").at("/late"), 200),
+        (special(Ask::of("acme").at("/late")), 200),
         (Ask::of("acme").costing("tokens", 60, 10), 200),
         (late(54, 1), 503),
         (late(53, 1), 200),
@@ -136,6 +145,30 @@ async fn a_trailer_tells_the_actual_cost_and_the_header_where_there_is_none() ->
     ] {
         let answer = rig.client.ask(&ask).await?;
         assert_eq!(answer.status, status, "{ask:?}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_trailer_tells_the_actual_cost_and_the_header_where_there_is_none() -> Result<()> {
+    let _turn = world::turn().await?;
+    let plan = world::alone("trailers", &json!({ "tokens": tokens() }), &json!({}))?;
+    let rig = Rig::start_with(&plan, &late().await?).await?;
+    settles(&rig, |ask| ask).await
+}
+
+#[tokio::test]
+async fn a_trailer_tells_it_where_bodies_are_read_too() -> Result<()> {
+    let _turn = world::turn().await?;
+    let by_body = json!({ "cost": { "llm": {} }, "safe_capacity_per_s": 1e6, "safe_burst": 1_000_000 });
+    let resources = json!({ "tokens": tokens(), "llm_tokens": by_body });
+    for (name, is_document) in [("trailers-llm", false), ("trailers-llm-document", true)] {
+        let plan = world::alone(name, &resources, &json!({}))?;
+        let rig = Rig::start_reading_bodies_with(&plan, true, &late().await?).await?;
+        let special = |ask: Ask| if is_document { ask.with("x-json", "yes") } else { ask };
+        settles(&rig, special).await?;
+        let unread = rig.envoy.stats().await?.plugin_sum("tidegate_usage_missing_total", &[]);
+        assert_eq!(unread, if is_document { 4 } else { 0 }, "documents were read, and told no usage");
     }
     Ok(())
 }
