@@ -3,6 +3,7 @@
 //! Every shell (Envoy, component, tower) is a thin layer over it.
 
 mod debug;
+mod held;
 mod id;
 mod trial;
 mod verdict;
@@ -18,10 +19,10 @@ pub use id::DecisionId;
 pub use trial::Trial;
 pub use verdict::{Label, Verdict};
 
+use self::held::Held;
 use crate::{
     allocator::{
         Allocator, Class, Decision, Demand, Reason, Receipt, Refusal, Request, Source, Standing, TableState,
-        Ticket,
     },
     attributes::Attributes,
     config::{Config, FailMode, Mode, ResourceRule},
@@ -41,10 +42,19 @@ pub struct Gate {
     demands: Vec<Demand>,
     ids: id::Ids,
     details: Collector,
-    /// Requests held back, by ticket: which decision that was, and the rule that matched.
-    waiting: BTreeMap<u64, (DecisionId, Option<usize>)>,
+    /// Requests held back, by ticket.
+    waiting: BTreeMap<u64, Held>,
     /// The policy on trial.
     trial: Option<Box<Self>>,
+}
+
+/// How a request is asked about.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// It may be held back.
+    holds: bool,
+    /// It was asked about before.
+    again: bool,
 }
 
 impl Gate {
@@ -87,7 +97,7 @@ impl Gate {
             self.waiting.clear();
         }
         // Who waits has been judged by rules that may be gone.
-        self.waiting.values_mut().for_each(|(_, rule)| *rule = None);
+        self.waiting.values_mut().for_each(|held| held.rule = None);
         let goes_on = self.config.trial == config.trial;
         self.config = config;
         if !goes_on {
@@ -132,11 +142,29 @@ impl Gate {
 
     /// Decides one request. It may be held back only where the shell `holds` requests; deferrable ones never are.
     pub fn admit<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
-        let mut verdict = self.judge(attributes, holds, now);
+        let mut verdict = self.judge(attributes, Asked { holds, again: false }, now);
         verdict.trace = self.note_details(attributes, &verdict, now);
         verdict.trial = self.try_out(attributes, holds, now);
+        self.tell(attributes, verdict, now)
+    }
+
+    /// Decides a request anew that was held back, and whose place in the queue is lost. It was counted when it came, and is not
+    /// held back again.
+    pub fn admit_again<A: Attributes + ?Sized>(&mut self, attributes: &A, now: Timestamp) -> Verdict {
+        let verdict = self.judge(attributes, Asked { holds: false, again: true }, now);
+        self.tell(attributes, verdict, now)
+    }
+
+    /// A verdict with what its request and its response tell of it.
+    fn tell<A: Attributes + ?Sized>(
+        &mut self,
+        attributes: &A,
+        mut verdict: Verdict,
+        now: Timestamp,
+    ) -> Verdict {
         verdict.headers = self.told(&verdict);
-        if verdict.label != Label::Skipped {
+        // Who is held back is told when that is over.
+        if verdict.label != Label::Skipped && verdict.ticket.is_none() {
             self.tell_standings(&mut verdict, now);
         }
         for name in &self.config.own_headers {
@@ -213,7 +241,7 @@ impl Gate {
         verdict.headers.extend(warning);
     }
 
-    fn judge<A: Attributes + ?Sized>(&mut self, attributes: &A, holds: bool, now: Timestamp) -> Verdict {
+    fn judge<A: Attributes + ?Sized>(&mut self, attributes: &A, asked: Asked, now: Timestamp) -> Verdict {
         let id = self.ids.next();
         let matching = self.config.rules.iter().position(|rule| rule.matcher.matches(attributes));
         let rule = matching.and_then(|index| self.config.rules.get(index));
@@ -232,26 +260,34 @@ impl Gate {
         let class = rule.and_then(|rule| rule.class.as_ref()).or(self.config.class.as_ref());
         let class = class.map_or(Class::Standard, |class| class.class(attributes));
         let mode = rule.and_then(|rule| rule.mode).unwrap_or(self.config.mode);
-        let may_wait = holds && class != Class::Deferrable;
+        let may_wait = asked.holds && class != Class::Deferrable;
         let request = Request { key: &self.key, class, demands: &self.demands, may_wait, partial: false };
         let unguided = self.allocator.refresh(now) != TableState::Live;
         let judged = |verdict| Verdict { anonymous: !keyed, rule: matching, mode, ..verdict };
         match self.config.fail_mode {
             FailMode::Open if unguided => {
-                let tier = self.allocator.count_undecided(&request, true, now);
+                let tier = self.allocator.note_undecided(&request, true, !asked.again, now);
                 let mode = self.mode(mode, tier);
                 Verdict { mode, ..judged(Verdict::passed(id, Label::FailOpen, tier, None)) }
             }
             FailMode::Closed if unguided => {
-                let tier = self.allocator.count_undecided(&request, false, now);
+                let tier = self.allocator.note_undecided(&request, false, !asked.again, now);
                 let mode = self.mode(mode, tier);
                 let response = (mode == Mode::Enforce)
                     .then(|| outcome::no_table(self.allocator.tier_name(tier), &id.to_string()));
                 Verdict { mode, response, ..judged(Verdict::passed(id, Label::FailClosed, tier, None)) }
             }
             _ => {
-                let decision = self.allocator.decide(&request, now);
-                let verdict = self.verdict(judged(Verdict::passed(id, Label::Waiting, 0, None)), &decision);
+                let decision = if asked.again {
+                    self.allocator.decide_again(&request, now)
+                } else {
+                    self.allocator.decide(&request, now)
+                };
+                let judged = judged(Verdict::passed(id, Label::Waiting, 0, None));
+                if let Decision::Wait(waiting) = &decision {
+                    self.hold(waiting.ticket, id, matching, class);
+                }
+                let verdict = self.verdict(judged, &decision);
                 match decision {
                     Decision::Refuse(refusal) => self.refused(verdict, &refusal, Some(class), now),
                     _ => verdict,
@@ -268,39 +304,8 @@ impl Gate {
         if is_shadow { Mode::Shadow } else { Mode::Enforce }
     }
 
-    /// The next request held back that is decided now, by its ticket; to be called until there is none, whenever
-    /// [`Gate::next_release_ns`] says.
-    pub fn release(&mut self, now: Timestamp) -> Option<(Ticket, Verdict)> {
-        let (ticket, decision) = self.allocator.release(now)?;
-        let (id, rule) = self.waiting.remove(&ticket.to_u64()).unwrap_or_else(|| (self.ids.next(), None));
-        let waited = Verdict {
-            rule,
-            mode: Mode::Enforce,
-            ..Verdict::passed(id, Label::Waiting, self.allocator.default_tier(), None)
-        };
-        let mut verdict = self.verdict(waited, &decision);
-        match decision {
-            Decision::Admit(_) => verdict.label = Label::Delayed,
-            Decision::Refuse(refusal) => verdict = self.refused(verdict, &refusal, None, now),
-            Decision::Wait(_) => {}
-        }
-        verdict.headers = self.told(&verdict);
-        Some((ticket, verdict))
-    }
-
-    /// Nanoseconds until [`Gate::release`] may have something; `None` when nobody is held back.
-    pub fn next_release_ns(&mut self, now: Timestamp) -> Option<u64> {
-        self.allocator.next_release_ns(now)
-    }
-
-    /// The client of a request held back has gone. False when it is not held back any more.
-    pub fn cancel(&mut self, ticket: Ticket) -> bool {
-        self.waiting.remove(&ticket.to_u64());
-        self.allocator.cancel(ticket)
-    }
-
     /// A verdict by what the allocator has decided; what becomes of a refusal is added by [`Gate::refused`].
-    fn verdict(&mut self, judged: Verdict, decision: &Decision) -> Verdict {
+    fn verdict(&self, judged: Verdict, decision: &Decision) -> Verdict {
         let tier = match decision {
             Decision::Admit(admission) => admission.tier,
             Decision::Wait(waiting) => waiting.tier,
@@ -318,7 +323,6 @@ impl Gate {
                 Verdict { label, receipt: admission.receipt, ..judged }
             }
             Decision::Wait(waiting) => {
-                self.waiting.insert(waiting.ticket.to_u64(), (judged.id, judged.rule));
                 let ticket = (mode == Mode::Enforce).then_some(waiting.ticket);
                 Verdict { label: Label::Waiting, ticket, ..judged }
             }
@@ -332,7 +336,7 @@ impl Gate {
         }
     }
 
-    /// What becomes of a refusal: an answer, or what its rule has instead. `class` is that of a request that has just been asked about.
+    /// What becomes of a refusal: an answer, or what its rule has instead. `class` is that of the request whose key and demands are at hand.
     fn refused(
         &mut self,
         verdict: Verdict,

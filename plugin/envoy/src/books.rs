@@ -9,7 +9,7 @@ use tidegate_core::{
     lease::{Cells, RECORD_WORDS, Record, Version},
 };
 
-use crate::host;
+use crate::{era, host};
 
 /// Cells for buckets that are below their depth, of all customers together.
 const BUCKETS: u32 = 4_096;
@@ -17,9 +17,8 @@ const WORD_BYTES: usize = 8;
 
 /// The cells of one plugin's resources in one era of the clock. Another era, or other resources, have other books.
 pub(crate) fn cells(plugin: &str, resources: &[String], era: u64) -> CrewCells {
-    let names = resources.join(",");
     Arc::new(SharedCells {
-        prefix: format!("tidegate.{plugin}.books.{era:x}.{names}."),
+        prefix: era::books(plugin, resources, era),
         count: resources.len() as u32 + BUCKETS,
     })
 }

@@ -5,7 +5,8 @@
 //! a moment do no harm, since tables carry epochs and reports are counted once.
 //!
 //! An entry also tells how many requests its worker has had lately. Envoy spreads connections, not requests, so equal parts
-//! of a budget would lie idle at one worker and be missed at another: parts follow the requests.
+//! of a budget would lie idle at one worker and be missed at another: parts follow the requests. And what it holds, so that one of
+//! them can tell what all of them do: a gauge of Envoy is one for all VMs, and none of them would take back what a lost one had added.
 
 use tidegate_core::{Share, Timestamp};
 
@@ -17,7 +18,7 @@ const BEAT_MS: u64 = 250;
 const LIFETIME_MS: u64 = 1_500;
 /// Attempts to write while other members write.
 const ATTEMPTS: usize = 8;
-const ENTRY_BYTES: usize = 24;
+const ENTRY_BYTES: usize = 40;
 /// A worker without requests keeps this part of an equal share, to begin with when some come.
 const IDLE_PART: u64 = 16;
 
@@ -28,6 +29,16 @@ struct Member {
     beat_ms: u64,
     /// Requests per beat, smoothed.
     load: u64,
+    holds: Holds,
+}
+
+/// What a worker holds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Holds {
+    /// Keys in memory.
+    pub(crate) keys: u64,
+    /// Requests held back.
+    pub(crate) requests: u64,
 }
 
 /// One VM's membership.
@@ -40,6 +51,7 @@ pub(crate) struct Crew {
     /// Requests counted up to the last beat, and per beat, smoothed.
     requests: u64,
     load: u64,
+    holds: Holds,
 }
 
 impl Crew {
@@ -51,6 +63,7 @@ impl Crew {
             next_beat: Timestamp::default(),
             requests: 0,
             load: 0,
+            holds: Holds::default(),
         }
     }
 
@@ -74,6 +87,15 @@ impl Crew {
     /// How many workers share the budget; at least 1.
     pub(crate) fn size(&self) -> u32 {
         self.members.len().max(1) as u32
+    }
+
+    /// What all workers hold together, as each of them told last.
+    pub(crate) fn holds(&self) -> Holds {
+        let add = |sum: Holds, member: &Member| Holds {
+            keys: sum.keys.saturating_add(member.holds.keys),
+            requests: sum.requests.saturating_add(member.holds.requests),
+        };
+        self.members.iter().fold(Holds::default(), add)
     }
 
     pub(crate) fn colleagues(&self) -> Vec<u64> {
@@ -102,9 +124,9 @@ impl Crew {
         });
     }
 
-    /// Renews this worker's entry when it is time, telling how many requests it has had since the beginning. True
+    /// Renews this worker's entry when it is time, telling how many requests it has had since the beginning and what it holds. True
     /// when the crew or what it has to do has changed.
-    pub(crate) fn beat(&mut self, requests: u64, now: Timestamp) -> bool {
+    pub(crate) fn beat(&mut self, requests: u64, holds: Holds, now: Timestamp) -> bool {
         if !self.is_member() || now < self.next_beat {
             return false;
         }
@@ -112,6 +134,7 @@ impl Crew {
         self.requests = requests;
         // Whole requests per beat would round small loads away.
         self.load = self.load.saturating_add(fresh.saturating_mul(1_000)) / 2;
+        self.holds = holds;
         self.refresh(now);
         true
     }
@@ -133,7 +156,7 @@ impl Crew {
             members.retain(|member| now_ms.abs_diff(member.beat_ms) < LIFETIME_MS);
             let id = if self.id == 0 { choose(&members) } else { self.id };
             members.retain(|member| member.id != id);
-            members.push(Member { id, beat_ms: now_ms, load: self.load });
+            members.push(self.entry(id, now_ms));
             members.sort_unstable_by_key(|member| member.id);
             if host::set_shared_data(&self.shared_key, &encode(&members), read) {
                 (self.id, self.members) = (id, members);
@@ -143,20 +166,28 @@ impl Crew {
         // Without shared data a worker is alone.
         if self.id == 0 {
             self.id = choose(&[]);
-            self.members = vec![Member { id: self.id, beat_ms: now_ms, load: self.load }];
+            self.members = vec![self.entry(self.id, now_ms)];
         }
+    }
+
+    const fn entry(&self, id: u64, beat_ms: u64) -> Member {
+        Member { id, beat_ms, load: self.load, holds: self.holds }
     }
 }
 
 fn encode(members: &[Member]) -> Vec<u8> {
-    let numbers = members.iter().flat_map(|member| [member.id, member.beat_ms, member.load]);
+    let numbers = members
+        .iter()
+        .flat_map(|Member { id, beat_ms, load, holds }| [*id, *beat_ms, *load, holds.keys, holds.requests]);
     numbers.flat_map(u64::to_le_bytes).collect()
 }
 
 fn decode(bytes: &[u8]) -> Vec<Member> {
     let member = |entry: &[u8]| {
         let mut numbers = entry.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
-        Some(Member { id: numbers.next()?, beat_ms: numbers.next()?, load: numbers.next()? })
+        let (id, beat_ms, load) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        let holds = Holds { keys: numbers.next()?, requests: numbers.next()? };
+        Some(Member { id, beat_ms, load, holds })
     };
     bytes.chunks_exact(ENTRY_BYTES).filter_map(member).collect()
 }

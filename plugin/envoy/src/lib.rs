@@ -11,6 +11,7 @@
 //! | `state` | what the VM keeps of a plugin across requests and configuration updates |
 //! | `crew` | the workers that serve, and which of them leads |
 //! | `books` | their budgets, in shared data |
+//! | `era` | which clock they go by, and which books belong to it |
 //! | `tables` | tables on their way into force, a slice at a time |
 //! | `shared` | tables in shared data, for those that do not lead |
 //! | `courier` | reports until they are durable, notes between workers |
@@ -29,6 +30,7 @@ mod books;
 mod courier;
 mod crew;
 mod detailed;
+mod era;
 mod frame;
 mod held;
 mod host;

@@ -57,8 +57,10 @@ impl Root {
             }
             let leader = state.crew.leader();
             let requests = state.gate.allocator().requests();
-            if state.crew.beat(requests, now) {
+            let holds = state.holds();
+            if state.crew.beat(requests, holds, now) {
                 state.share();
+                state.publish_holds();
             }
             state.gate.allocator_mut().advance(now);
             if let Some(trial) = state.gate.trial_mut() {

@@ -15,7 +15,7 @@ use tidegate_core::{
 use crate::{
     books,
     courier::{Courier, Note},
-    crew::Crew,
+    crew::{Crew, Holds},
     held::{Held, Stream},
     host::{self, Headers},
     link::Link,
@@ -135,8 +135,11 @@ impl State {
     /// Decides a request anew whose place in the queue was lost; it does not wait again.
     pub(crate) fn decide_again(&mut self, headers: &Headers, now: Timestamp) -> (Verdict, String) {
         let Self { gate, metrics, .. } = self;
-        let verdict = gate.admit(headers, false, now);
+        let verdict = gate.admit_again(headers, now);
         metrics.count_decision(verdict.label, verdict.tier, verdict.mode);
+        if verdict.warns {
+            metrics.count_warning();
+        }
         let tier = gate.allocator().tier_name(verdict.tier).to_owned();
         (verdict, tier)
     }
@@ -181,6 +184,9 @@ impl State {
             let Some(stream) = held.take(ticket) else { continue };
             metrics.count_decision(verdict.label, verdict.tier, verdict.mode);
             metrics.observe("tidegate_delay_ms", stream.held_ms(now.millis()));
+            if verdict.warns {
+                metrics.count_warning();
+            }
             let tier = gate.allocator().tier_name(verdict.tier).to_owned();
             released.push((stream, verdict, tier));
         }
@@ -253,21 +259,33 @@ impl State {
         self.metrics.flush(|tier| self.gate.allocator().tier_name(tier).to_owned());
     }
 
-    /// Brings the gauges up to date.
+    /// What this worker holds.
+    pub(crate) fn holds(&self) -> Holds {
+        Holds { keys: self.gate.allocator().key_count() as u64, requests: self.held.len() as u64 }
+    }
+
+    /// What all workers hold together the leader tells.
+    pub(crate) fn publish_holds(&mut self) {
+        if self.crew.is_leader() {
+            let Holds { keys, requests } = self.crew.holds();
+            self.metrics.set("tidegate_keys", keys);
+            self.metrics.set("tidegate_held", requests);
+        }
+    }
+
+    /// Brings the other gauges up to date.
     pub(crate) fn publish(&mut self) {
         let allocator = self.gate.allocator();
-        let (epoch, keys) = (allocator.epoch(), allocator.key_count());
+        let epoch = allocator.epoch();
         let stale = allocator.table_state() != TableState::Live;
         if !self.is_half_way() {
             self.metrics.set("tidegate_table_epoch", epoch);
         }
         self.metrics.set("tidegate_table_stale", u64::from(stale));
         self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
-        self.metrics.set("tidegate_keys", keys as u64);
         self.metrics
             .set("tidegate_details_left_out", self.gate.details_left_out() + self.courier.details_left_out());
         self.rules.publish(&mut self.metrics);
-        self.metrics.set("tidegate_held", self.held.len() as u64);
         if self.crew.is_leader() {
             self.metrics.set("tidegate_connected", u64::from(self.link.is_welcomed()));
         }

@@ -15,19 +15,30 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 impl Allocator {
     /// Counts a request that somebody else admitted or turned away, without debiting anything; returns the key's tier.
     pub fn count_undecided(&mut self, request: &Request<'_>, admitted: bool, now: Timestamp) -> u8 {
+        self.note_undecided(request, admitted, true, now)
+    }
+
+    /// The same, as offered only if it is new.
+    pub(crate) fn note_undecided(
+        &mut self,
+        request: &Request<'_>,
+        admitted: bool,
+        is_new: bool,
+        now: Timestamp,
+    ) -> u8 {
         self.ledger.turn(now);
         self.begin(now, super::decide::DRAIN_PER_REQUEST);
         let key = self.locate(request.key);
         let asker = self.asker(key, request.class, false, false);
         self.draws.clear();
-        self.note(&asker, request.demands, Note { offered: true, admitted, waited_ns: None });
+        self.note(&asker, request.demands, Note { offered: is_new, admitted, waited_ns: None });
         asker.tier
     }
 
-    /// Counts a request that has just been decided.
-    pub(super) fn count(&mut self, asker: &Asker, demands: &[Demand], decision: &Decision) {
+    /// Counts a request that has just been decided, as offered if it is new.
+    pub(super) fn count(&mut self, asker: &Asker, demands: &[Demand], decision: &Decision, is_new: bool) {
         let admitted = matches!(decision, Decision::Admit(_));
-        self.note(asker, demands, Note { offered: true, admitted, waited_ns: None });
+        self.note(asker, demands, Note { offered: is_new, admitted, waited_ns: None });
         match decision {
             Decision::Wait(_) => self.wish(asker, demands, |ledger, demand| {
                 ledger.wish(demand.resource, 0, demand.cost);

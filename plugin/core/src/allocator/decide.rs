@@ -73,6 +73,16 @@ pub(super) struct Asker {
 impl Allocator {
     /// Decides one request.
     pub fn decide(&mut self, request: &Request<'_>, now: Timestamp) -> Decision {
+        self.decide_and_count(request, true, now)
+    }
+
+    /// Decides one request anew that was decided before, when it was to wait, and is not in the queue any more: it is not counted as
+    /// offered once more.
+    pub fn decide_again(&mut self, request: &Request<'_>, now: Timestamp) -> Decision {
+        self.decide_and_count(request, false, now)
+    }
+
+    fn decide_and_count(&mut self, request: &Request<'_>, is_new: bool, now: Timestamp) -> Decision {
         self.ledger.turn(now);
         let now = self.begin(now, DRAIN_PER_REQUEST);
         self.sweep(SWEEP_PER_REQUEST, now);
@@ -87,7 +97,7 @@ impl Allocator {
                 Decision::Refuse(Refusal { tier: asker.tier, resource, reason, retry_after_ns })
             }
         };
-        self.count(&asker, request.demands, &decision);
+        self.count(&asker, request.demands, &decision, is_new);
         decision
     }
 

@@ -1,3 +1,5 @@
+mod held;
+
 use alloc::{format, string::ToString};
 
 use super::*;

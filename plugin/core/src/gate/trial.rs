@@ -1,7 +1,7 @@
 //! A policy on trial: it judges every request beside the live one, with tables, budgets and a queue of its own, and decides
 //! nothing.
 
-use super::{Gate, Label};
+use super::{Asked, Gate, Label};
 use crate::{
     allocator::{Allocator, Receipt},
     attributes::Attributes,
@@ -38,7 +38,7 @@ impl Gate {
         let trial = self.trial.as_mut()?;
         // Whose turn has come in its queue goes first.
         while trial.release(now).is_some() {}
-        let verdict = trial.judge(attributes, holds, now);
+        let verdict = trial.judge(attributes, Asked { holds, again: false }, now);
         Some(Trial { label: verdict.label, receipt: verdict.receipt })
     }
 

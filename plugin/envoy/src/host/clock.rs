@@ -8,10 +8,9 @@ use std::cell::Cell;
 use tidegate_core::Timestamp;
 
 use super::{raw, set_shared_data, shared_data};
+use crate::era::{Choice, choose};
 
 const SHARED: &str = "tidegate.clock";
-/// Who is off by so much counts anew. Clocks that are only slewed take both along.
-const MOST_NS: u64 = 1_000_000_000;
 
 thread_local! {
     /// What has to be added to the clock that nobody sets; it wraps.
@@ -32,18 +31,18 @@ pub(crate) fn era() -> u64 {
 /// Looks whether the wall clock has been set, by this worker's own eyes or by another's. True when another era has begun.
 pub(crate) fn keep_time() -> bool {
     let (wall, monotonic) = (raw::wall_ns(), raw::monotonic_ns());
-    let is_right = |offset: u64| monotonic.wrapping_add(offset).abs_diff(wall) <= MOST_NS;
     let before = OFFSET_NS.get();
-    if before.is_some_and(is_right) {
+    // Mostly there is no need to ask the others.
+    if choose(before, None, wall, monotonic) == Choice::Keep {
         return false;
     }
     let (shared, read) = read();
-    let own = wall.wrapping_sub(monotonic);
-    let next = match shared.filter(|offset| is_right(*offset)) {
-        Some(offset) => offset,
-        None if set_shared_data(SHARED, &own.to_le_bytes(), read) => own,
+    let next = match choose(before, shared, wall, monotonic) {
+        Choice::Keep => return false,
+        Choice::Join(offset) => offset,
+        Choice::Begin(own) if set_shared_data(SHARED, &own.to_le_bytes(), read) => own,
         // Another was faster.
-        None => self::read().0.unwrap_or(own),
+        Choice::Begin(own) => self::read().0.unwrap_or(own),
     };
     OFFSET_NS.set(Some(next));
     before != Some(next)

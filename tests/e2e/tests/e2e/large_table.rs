@@ -151,7 +151,12 @@ async fn nobody_waits_for_a_large_table_and_every_worker_has_it() -> Result<()> 
         .await?;
         pushes.push((pushed, acknowledged, pushed.elapsed()));
     }
-    tokio::time::sleep(PACE * 10).await;
+    // All of them in both.
+    wait::until("the keys of both workers are counted", SOON, async || {
+        let keys = rig.envoy.stats().await?.plugin("tidegate_keys");
+        Ok((keys >= u64::from(WORKERS) * KEYS as u64).then_some(()))
+    })
+    .await?;
     enough.store(true, Ordering::Relaxed);
     let mut all = Vec::new();
     while let Some(seen) = clients.join_next().await {
