@@ -132,7 +132,7 @@ impl Line {
     ///
     /// # Errors
     /// When the proxy has gone.
-    async fn send(&self, parcel: Parcel) -> Result<()> {
+    pub(crate) async fn send(&self, parcel: Parcel) -> Result<()> {
         for (kind, payload) in parcel {
             self.say(kind, payload).await?;
         }
