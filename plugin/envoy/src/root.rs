@@ -296,5 +296,6 @@ fn receive(state: &mut State, stream: u32, message: &[u8], now: Timestamp) {
     if let Some(message) = state.link.receive(stream, message) {
         state.hear(message);
     }
+    state.install_in_between(now);
     state.wake(now);
 }

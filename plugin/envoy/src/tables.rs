@@ -25,6 +25,8 @@ use crate::{
 const SLICE_KEYS: u32 = 128;
 /// How much of a tick may go into tables. One slice or one piece may come on top.
 const MOST_NS: u64 = 400_000;
+/// Requests have at least so much time in between.
+const PAUSE_NS: u64 = 1_000_000;
 
 /// What is on its way at one worker.
 #[derive(Default)]
@@ -37,6 +39,8 @@ pub(crate) struct Tables {
     saving: Option<usize>,
     live: Fetch,
     trial: Fetch,
+    /// When something was last done for them.
+    seen_to: Timestamp,
 }
 
 /// Tables from shared data, for one allocator.
@@ -158,6 +162,14 @@ impl State {
         let mut now = began;
         while now.since(began) < MOST_NS && self.go_on(now) {
             now = host::now();
+        }
+        self.tables.seen_to = now;
+    }
+
+    /// The same, where messages come one upon the other: a tick does what these leave.
+    pub(crate) fn install_in_between(&mut self, now: Timestamp) {
+        if now.since(self.tables.seen_to) >= PAUSE_NS {
+            self.install_tables();
         }
     }
 
