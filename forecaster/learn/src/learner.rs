@@ -16,6 +16,7 @@ use crate::{
     school::Schooling,
     series::{Series, SeriesSettings},
     shares::Shares,
+    wishes::Wishes,
 };
 
 /// The series of one key, by resource index; `None` where it has used nothing yet.
@@ -54,6 +55,7 @@ pub struct Learner {
     sums: Vec<Sums>,
     /// The same by region, by resource index.
     regions: Vec<Regions>,
+    wishes: Wishes,
     book: Book,
     schooling: Option<Schooling>,
 }
@@ -76,6 +78,7 @@ impl Learner {
             sums: (0..resources).map(|_| Sums::new(&settings)).collect(),
             schooling: Schooling::of(learning.model, &settings.of_keys()),
             regions: (0..resources).map(|_| Regions::default()).collect(),
+            wishes: Wishes::new(resources),
             settings,
             book: Book::default(),
             max_keys: learning.max_keys,
@@ -88,6 +91,11 @@ impl Learner {
         if let Some(regions) = self.regions.get_mut(resource) {
             regions.add(&self.settings, key, region, demand);
         }
+    }
+
+    /// Takes note of what more of a resource would have served, in the step that is learned next.
+    pub fn wish(&mut self, resource: usize, refused: u64) {
+        self.wishes.add(&self.settings, resource, refused);
     }
 
     /// Learns one step: what was used in it, and that every other key was silent.
@@ -222,6 +230,7 @@ impl Learner {
         of_sums.into_par_iter().for_each(&work);
         let of_regions: Vec<&mut Series> = self.regions.iter_mut().flat_map(Regions::all).collect();
         of_regions.into_par_iter().for_each(&work);
+        self.wishes.all().for_each(&work);
     }
 
     /// The keys in order, each with its series by resource index.
@@ -245,6 +254,16 @@ impl Learner {
     #[must_use]
     pub fn tier(&self, resource: usize, tier: u8) -> Option<&Series> {
         self.sums.get(resource)?.tier(tier)
+    }
+
+    /// What more of a resource would serve; nothing where there has always been enough.
+    #[must_use]
+    pub fn wished(&self, resource: usize) -> Option<&Series> {
+        self.wishes.get(resource)
+    }
+
+    pub(crate) fn wished_mut(&mut self, resource: usize) -> Option<&mut Series> {
+        self.wishes.get_mut(resource)
     }
 
     /// The sums over the requests of each region that was told, which add up to the total.

@@ -25,6 +25,7 @@ mod session;
 mod simulate;
 mod steps;
 mod sync;
+mod wishes;
 
 use std::{io::IsTerminal, path::Path, process::ExitCode};
 

@@ -14,7 +14,7 @@ use ed25519_dalek::SigningKey;
 use rayon::prelude::*;
 use tidegate_core::report::Usage;
 use tidegate_learn::{Fit, Learner, Series, Used};
-use tidegate_store::{Counters, RegionUsage, SeriesUsage};
+use tidegate_store::{Counters, RegionUsage, SeriesUsage, Wished};
 
 use crate::{
     app::App,
@@ -23,6 +23,7 @@ use crate::{
     details::parts_of_demand,
     metrics::{RegionLabels, gauge},
     planning::Planner,
+    wishes::wanted_capacities,
 };
 
 /// Reports of a window arrive this much after its end at the latest, or are late.
@@ -145,7 +146,8 @@ impl Steps {
         let regions =
             app.store.regions_between(starts_at_ms, ends_at_ms).await.context("regions of a step")?;
         let loads = app.store.loads_between(starts_at_ms, ends_at_ms).await.context("loads of a step")?;
-        self.observe(step, Seen { usage, regions, loads }, predict).await?;
+        let wishes = app.store.wishes_between(starts_at_ms, ends_at_ms).await.context("wishes of a step")?;
+        self.observe(step, Seen { usage, regions, loads, wishes }, predict).await?;
         app.metrics.steps.inc();
         Ok(())
     }
@@ -160,6 +162,11 @@ impl Steps {
             };
             forecast.events.iter().for_each(announce);
             locate(&app.config, &mut learner, &seen);
+            for (name, wished) in &seen.wishes {
+                if let Some(resource) = app.resource(name) {
+                    learner.wish(resource, wished.refused);
+                }
+            }
             let unlearned = learner.observe(&app.config.customers, step, used(&app.config, &seen.usage));
             for (resource, load) in loads(&app.config, &seen).enumerate() {
                 learner.measure(resource, load);
@@ -217,6 +224,7 @@ impl Steps {
             let mut planner = planner.lock().unwrap_or_else(PoisonError::into_inner);
             let plan = planner.make(&app.config, &learner, epoch, from, clock::now_ms());
             app.metrics.forecast_regions(regions(&app.config, &learner));
+            app.metrics.want(wanted_capacities(&app.config, &learner, from));
             (plan, learner.series_count())
         });
         let (plan, series) = planned.await.context("planning")?;
@@ -256,6 +264,7 @@ struct Seen {
     usage: Vec<SeriesUsage>,
     regions: Vec<RegionUsage>,
     loads: BTreeMap<String, f64>,
+    wishes: BTreeMap<String, Wished>,
 }
 
 /// How busy each resource was in a step: what reports say, or else how much of its capacity was given away.
@@ -344,7 +353,7 @@ mod tests {
         let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();
         let counters = Counters { guaranteed: 100, opportunistic: 50, offered: 9999, ..Counters::default() };
         let usage = vec![SeriesUsage { key: "a".into(), resource: "requests".into(), counters }];
-        let mut seen = Seen { usage, regions: Vec::new(), loads: BTreeMap::new() };
+        let mut seen = Seen { usage, regions: Vec::new(), loads: BTreeMap::new(), wishes: BTreeMap::new() };
         assert_eq!(loads(&config, &seen).collect::<Vec<_>>(), [Some(0.25)]);
         seen.loads.insert("requests".into(), 0.8);
         assert_eq!(loads(&config, &seen).collect::<Vec<_>>(), [Some(0.8)]);

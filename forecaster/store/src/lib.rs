@@ -10,6 +10,7 @@ mod migrations;
 mod record;
 mod store;
 mod usage;
+mod wishes;
 
 pub use details::{
     RegionTokens, RegionUsage, TRAIT_SPAN_MS, Trait, TraitCount, TraitUsage, WindowDetails, WindowLoad,
@@ -18,3 +19,4 @@ pub use error::Error;
 pub use record::{NewReport, Recorded};
 pub use store::Store;
 pub use usage::{Counters, SeriesUsage, Totals, TotalsQuery, WindowUsage};
+pub use wishes::{WindowWish, Wished};

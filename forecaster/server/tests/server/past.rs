@@ -44,6 +44,7 @@ async fn past(now_s: u64, forecast: &str, demand: impl Fn(u64) -> u64) -> TempDi
         windows: (now_s - PAST_S..now_s).map(window).collect(),
         details: Vec::new(),
         loads: Vec::new(),
+        wishes: Vec::new(),
     };
     store.record(&[report]).await.unwrap();
     store.close().await;
