@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tidegate_model::{Entry, School};
+use tidegate_model::{Entry, School, SnapshotError};
 
 use crate::{
     groups::{Sums, agree},
@@ -138,15 +138,15 @@ impl Learner {
             customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
         });
         self.regions.iter_mut().for_each(|regions| regions.forget(settings, &self.keys));
-        self.teach();
+        self.teach(step);
         unlearned
     }
 
     /// Trains what models share, for as long as one step allows.
-    fn teach(&mut self) {
+    fn teach(&mut self, step: u64) {
         let Some(schooling) = &mut self.schooling else { return };
         let keys: Vec<&Series> = self.keys.values().flatten().flatten().collect();
-        if schooling.study(&keys) {
+        if schooling.study(step, &keys) {
             let shared = schooling.school().shared();
             self.for_all(|series| series.take(&shared));
         }
@@ -156,6 +156,31 @@ impl Learner {
     #[must_use]
     pub fn school(&self) -> Option<&dyn School> {
         self.schooling.as_ref().map(Schooling::school)
+    }
+
+    /// What the school has learned, to go on from after a restart; nothing where models share nothing.
+    #[must_use]
+    pub fn save_school(&self) -> Option<Vec<u8>> {
+        self.schooling.as_ref().map(Schooling::save)
+    }
+
+    /// Goes on from what [`Learner::save_school`] gave, in the step `current`. To be called before steps are learned again:
+    /// those that the school has seen give no second lesson.
+    ///
+    /// # Errors
+    /// When the bytes are of another version or of other models; nothing has changed then.
+    pub fn restore_school(&mut self, bytes: &[u8], current: u64) -> Result<(), SnapshotError> {
+        let schooling = self.schooling.as_mut().ok_or(SnapshotError::Malformed)?;
+        schooling.restore(bytes, current)?;
+        let shared = schooling.school().shared();
+        self.for_all(|series| series.take(&shared));
+        Ok(())
+    }
+
+    /// From how many steps the school has taken lessons in all; nothing where models share nothing.
+    #[must_use]
+    pub fn schooled_steps(&self) -> Option<u64> {
+        self.schooling.as_ref().map(Schooling::steps)
     }
 
     fn admit(

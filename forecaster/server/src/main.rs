@@ -19,6 +19,7 @@ mod key;
 mod metrics;
 mod planning;
 mod proxies;
+mod school;
 mod series_input;
 mod serve;
 mod session;

@@ -87,6 +87,7 @@ pub(crate) struct Metrics {
     pub(crate) proxies_connected: Gauge,
     pub(crate) windows_dropped: Gauge,
     pub(crate) series: Gauge,
+    pub(crate) schooled_steps: Gauge,
     pub(crate) table_epoch: Gauge,
     pub(crate) table_bytes: Gauge,
     pub(crate) commit_seconds: Histogram,
@@ -125,6 +126,7 @@ impl Metrics {
             proxies_connected: Gauge::default(),
             windows_dropped: Gauge::default(),
             series: Gauge::default(),
+            schooled_steps: Gauge::default(),
             table_epoch: Gauge::default(),
             table_bytes: Gauge::default(),
             commit_seconds: millis_to_minutes(),
@@ -182,6 +184,9 @@ impl Metrics {
         let help = "Time to close a step: read usage, learn, forecast, plan";
         r.register_with_unit("step", help, Unit::Seconds, self.step_seconds.clone());
         r.register("series", "Series learned", self.series.clone());
+        let help =
+            "Steps that what all keys teach comes from, as far as it is kept; 0 where models share nothing";
+        r.register("schooled_steps", help, self.schooled_steps.clone());
         let help = "Series of a step that were not learned, by reason: too_many_keys, unknown_resource";
         r.register("unlearned_series", help, self.unlearned_series.clone());
         let help = "What is forecast of each region that reports tell for the next step, in tokens";

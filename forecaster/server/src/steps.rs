@@ -73,6 +73,7 @@ impl Steps {
         }
         self.app.set_loaded();
         self.publish_or_log().await;
+        self.app.keep_school().await;
         let grace_ms = (self.step_ms * 3 / 10).min(LONGEST_GRACE_MS);
         loop {
             clock::sleep_until((self.next + 1) * self.step_ms + grace_ms).await;
@@ -87,6 +88,7 @@ impl Steps {
                     clock::sleep_until(clock::now_ms() + grace_ms.max(100)).await;
                 }
             }
+            self.app.keep_school().await;
             self.app.metrics.step_seconds.observe(started.elapsed().as_secs_f64());
             if let Err(error) = self.fit().await {
                 tracing::error!("models keep what they were fitted to: {error:#}");
@@ -104,6 +106,7 @@ impl Steps {
         let oldest = self.app.store.first_window_ms().await?.map_or(current, |window| window / self.step_ms);
         self.next = self.next.max(first).max(oldest.min(current));
         let from = self.next;
+        self.app.restore_school(current).await?;
         self.catch_up(current).await?;
         let series = self.app.learner.read().await.series_count();
         let took_ms = started.elapsed().as_millis() as u64;

@@ -1,4 +1,4 @@
-//! The forecaster's database: usage windows and what is known beside them, report sequence numbers, observed steps, the table epoch.
+//! The forecaster's database: usage windows and what is known beside them, what was learned of them for good, report sequence numbers, observed steps, the table epoch.
 //!
 //! One SQLite file, written by one connection and read by several (write-ahead log, full synchronisation: what
 //! [`Store::record`] returned for survives a power cut). The SQL is kept to what PostgreSQL understands too.
@@ -6,6 +6,7 @@
 mod details;
 mod epoch;
 mod error;
+mod learned;
 mod migrations;
 mod record;
 mod store;

@@ -74,6 +74,11 @@ const MIGRATIONS: &[&[&str]] = &[
         delayed BIGINT NOT NULL,
         PRIMARY KEY (window_start_ms, resource)
     )"],
+    &["CREATE TABLE learned (
+        name TEXT NOT NULL PRIMARY KEY,
+        saved_at_ms BIGINT NOT NULL,
+        state BYTEA NOT NULL
+    )"],
 ];
 
 /// Brings the schema up to date.

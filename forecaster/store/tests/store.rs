@@ -166,6 +166,21 @@ async fn wishes_count_once_with_their_report_add_up_and_are_cut_off_with_it() {
 }
 
 #[tokio::test]
+async fn what_was_learned_is_replaced_by_name_and_survives_reopening() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    assert_eq!(store.learned("school").await.unwrap(), None);
+    for (name, state) in [("school", &[1, 2][..]), ("other", &[]), ("school", &[0, 255, 7])] {
+        store.keep_learned(name, 1000, state).await.unwrap();
+    }
+    store.delete_before(u64::MAX).await.unwrap();
+    store.close().await;
+    let store = open(&folder).await;
+    assert_eq!(store.learned("school").await.unwrap(), Some(vec![0, 255, 7]));
+    assert_eq!(store.learned("other").await.unwrap(), Some(Vec::new()));
+}
+
+#[tokio::test]
 async fn totals_can_be_narrowed() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
