@@ -102,11 +102,14 @@ impl Steps {
         let started = Instant::now();
         let now_ms = clock::now_ms();
         let current = now_ms / self.step_ms;
+        // Not again when it is tried again: steps learned by then have taught.
+        if self.next == 0 {
+            self.app.restore_school(current).await?;
+        }
         let first = current.saturating_sub(self.app.config.forecast.season_steps as u64 * SEASONS_LEARNED);
         let oldest = self.app.store.first_window_ms().await?.map_or(current, |window| window / self.step_ms);
         self.next = self.next.max(first).max(oldest.min(current));
         let from = self.next;
-        self.app.restore_school(current).await?;
         self.catch_up(current).await?;
         let series = self.app.learner.read().await.series_count();
         let took_ms = started.elapsed().as_millis() as u64;
