@@ -25,6 +25,7 @@ enum Place {
     Total(usize),
     Tier(u8, usize),
     Region(String, usize),
+    Wished(usize),
 }
 
 /// What a series is of, and what a fit of it is worth.
@@ -33,6 +34,7 @@ enum Of<'a> {
     Total,
     Tier(u8),
     Region(&'a str),
+    Wished,
     Key(&'a str),
 }
 
@@ -60,10 +62,13 @@ impl Learner {
         let of_regions = (0..self.sums().len()).flat_map(|resource| {
             self.regions(resource).map(move |(name, series)| (Of::Region(name), resource, series))
         });
+        let of_wishes = (0..self.sums().len())
+            .filter_map(|resource| Some((Of::Wished, resource, self.wished(resource)?)));
         let valued = |(of, resource, series): (_, _, &'_ Series)| {
             Some((series.fit_value(self.season_steps())?, of, resource))
         };
-        let mut due: Vec<Due<'_>> = of_keys.chain(of_sums).chain(of_regions).filter_map(valued).collect();
+        let of_all = of_keys.chain(of_sums).chain(of_regions).chain(of_wishes);
+        let mut due: Vec<Due<'_>> = of_all.filter_map(valued).collect();
         let by_value = |left: &Due<'_>, right: &Due<'_>| -> Ordering {
             right.0.total_cmp(&left.0).then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
         };
@@ -78,6 +83,7 @@ impl Learner {
                 Of::Tier(tier) => Place::Tier(tier, resource),
                 Of::Region(name) => Place::Region(name.to_owned(), resource),
                 Of::Total => Place::Total(resource),
+                Of::Wished => Place::Wished(resource),
             };
             let model = self.find(&place)?.copy_model()?;
             Some(Fit { place, model })
@@ -93,6 +99,7 @@ impl Learner {
                 Place::Key(key, resource) => self.key_mut(key).get_mut(*resource).and_then(Option::as_mut),
                 Place::Region(name, resource) => self.region_mut(*resource, name),
                 Place::Total(resource) => self.sums_mut(*resource).map(|sums| &mut sums.total),
+                Place::Wished(resource) => self.wished_mut(*resource),
                 Place::Tier(tier, resource) => self.sums_mut(*resource).and_then(|sums| sums.tier_mut(*tier)),
             };
             series.is_some_and(|series| series.adopt(model))
@@ -112,6 +119,7 @@ impl Learner {
             Place::Key(key, resource) => self.key(key).get(*resource)?.as_ref(),
             Place::Region(name, resource) => self.region(*resource, name),
             Place::Total(resource) => self.total(*resource),
+            Place::Wished(resource) => self.wished(*resource),
             Place::Tier(tier, resource) => self.tier(*resource, *tier),
         }
     }

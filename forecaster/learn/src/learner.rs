@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tidegate_model::{Entry, School};
+use tidegate_model::{Entry, School, SnapshotError};
 
 use crate::{
     groups::{Sums, agree},
@@ -16,6 +16,7 @@ use crate::{
     school::Schooling,
     series::{Series, SeriesSettings},
     shares::Shares,
+    wishes::Wishes,
 };
 
 /// The series of one key, by resource index; `None` where it has used nothing yet.
@@ -54,6 +55,7 @@ pub struct Learner {
     sums: Vec<Sums>,
     /// The same by region, by resource index.
     regions: Vec<Regions>,
+    wishes: Wishes,
     book: Book,
     schooling: Option<Schooling>,
 }
@@ -76,6 +78,7 @@ impl Learner {
             sums: (0..resources).map(|_| Sums::new(&settings)).collect(),
             schooling: Schooling::of(learning.model, &settings.of_keys()),
             regions: (0..resources).map(|_| Regions::default()).collect(),
+            wishes: Wishes::new(resources),
             settings,
             book: Book::default(),
             max_keys: learning.max_keys,
@@ -88,6 +91,11 @@ impl Learner {
         if let Some(regions) = self.regions.get_mut(resource) {
             regions.add(&self.settings, key, region, demand);
         }
+    }
+
+    /// Takes note of what more of a resource would have served, in the step that is learned next.
+    pub fn wish(&mut self, resource: usize, refused: u64) {
+        self.wishes.add(&self.settings, resource, refused);
     }
 
     /// Learns one step: what was used in it, and that every other key was silent.
@@ -130,15 +138,15 @@ impl Learner {
             customers.contains_key(key) || !resources.iter().flatten().all(|one| one.is_forgotten(settings))
         });
         self.regions.iter_mut().for_each(|regions| regions.forget(settings, &self.keys));
-        self.teach();
+        self.teach(step);
         unlearned
     }
 
     /// Trains what models share, for as long as one step allows.
-    fn teach(&mut self) {
+    fn teach(&mut self, step: u64) {
         let Some(schooling) = &mut self.schooling else { return };
         let keys: Vec<&Series> = self.keys.values().flatten().flatten().collect();
-        if schooling.study(&keys) {
+        if schooling.study(step, &keys) {
             let shared = schooling.school().shared();
             self.for_all(|series| series.take(&shared));
         }
@@ -148,6 +156,31 @@ impl Learner {
     #[must_use]
     pub fn school(&self) -> Option<&dyn School> {
         self.schooling.as_ref().map(Schooling::school)
+    }
+
+    /// What the school has learned, to go on from after a restart; nothing where models share nothing.
+    #[must_use]
+    pub fn save_school(&self) -> Option<Vec<u8>> {
+        self.schooling.as_ref().map(Schooling::save)
+    }
+
+    /// Goes on from what [`Learner::save_school`] gave, in the step `current`. To be called before steps are learned again:
+    /// those that the school has seen give no second lesson.
+    ///
+    /// # Errors
+    /// When the bytes are of another version or of other models; nothing has changed then.
+    pub fn restore_school(&mut self, bytes: &[u8], current: u64) -> Result<(), SnapshotError> {
+        let schooling = self.schooling.as_mut().ok_or(SnapshotError::Malformed)?;
+        schooling.restore(bytes, current)?;
+        let shared = schooling.school().shared();
+        self.for_all(|series| series.take(&shared));
+        Ok(())
+    }
+
+    /// From how many steps the school has taken lessons in all; nothing where models share nothing.
+    #[must_use]
+    pub fn schooled_steps(&self) -> Option<u64> {
+        self.schooling.as_ref().map(Schooling::steps)
     }
 
     fn admit(
@@ -222,6 +255,7 @@ impl Learner {
         of_sums.into_par_iter().for_each(&work);
         let of_regions: Vec<&mut Series> = self.regions.iter_mut().flat_map(Regions::all).collect();
         of_regions.into_par_iter().for_each(&work);
+        self.wishes.all().for_each(&work);
     }
 
     /// The keys in order, each with its series by resource index.
@@ -245,6 +279,16 @@ impl Learner {
     #[must_use]
     pub fn tier(&self, resource: usize, tier: u8) -> Option<&Series> {
         self.sums.get(resource)?.tier(tier)
+    }
+
+    /// What more of a resource would serve; nothing where there has always been enough.
+    #[must_use]
+    pub fn wished(&self, resource: usize) -> Option<&Series> {
+        self.wishes.get(resource)
+    }
+
+    pub(crate) fn wished_mut(&mut self, resource: usize) -> Option<&mut Series> {
+        self.wishes.get_mut(resource)
     }
 
     /// The sums over the requests of each region that was told, which add up to the total.

@@ -17,6 +17,7 @@ mod series;
 mod shares;
 mod spread;
 mod trial;
+mod wishes;
 
 pub use fit::Fit;
 pub use heavy::{Trial, Verdict};

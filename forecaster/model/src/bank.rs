@@ -104,13 +104,13 @@ impl Place {
 impl Bank {
     pub(crate) fn new(recipes: &[Recipe], settings: &Settings) -> Self {
         let priors: Vec<f32> = recipes.iter().map(|recipe| recipe.prior).collect();
+        let lead = |ahead| Lead::new(ahead, &priors, settings);
+        let leads: Box<[Lead]> = lead::grid(settings.horizon).map(lead).collect();
         let capacity = settings.history.max(settings.longest_season() + 1).max(FILLED);
         Self {
             members: recipes.iter().map(|recipe| (recipe.make)(settings)).collect(),
             state: State {
-                leads: lead::grid(settings.horizon)
-                    .map(|ahead| Lead::new(ahead, &priors, settings))
-                    .collect(),
+                leads: leads.into_vec(),
                 settings: settings.clone(),
                 history: History::new(capacity, settings.is_light()),
                 scale: Scale::default(),
@@ -287,16 +287,16 @@ impl Bank {
     }
 
     fn settle(&mut self, step: u64, value: f64) {
-        let (mut any, mut shifted) = (false, false);
+        let (mut any, mut shifted, mut expected) = (false, false, None);
         let watched = self.state.leads.iter().rposition(Lead::is_issued_each_step);
-        let mut expected = None;
         for index in 0..self.state.leads.len() {
-            let Some(issued) =
+            let Some(told) =
                 self.state.leads.get_mut(index).and_then(|lead| lead.settle(step, value, &self.state.scale))
             else {
                 continue;
             };
             any = true;
+            let (issued, _) = &told;
             if watched == Some(index) {
                 expected = Some(issued.usual());
             }
@@ -308,7 +308,7 @@ impl Bank {
             for (other, lead) in self.state.leads.iter_mut().enumerate() {
                 let share = NEIGHBOUR.powi(other.abs_diff(index) as i32);
                 if share > LEAST_SHARE {
-                    lead.credit(&issued, value, share);
+                    lead.credit(&told, value, share);
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::room::make_room;
+
 /// A bounded run of values of consecutive steps, none negative. Gaps have been filled in before a value comes here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct History {
@@ -34,19 +36,22 @@ impl Values {
         }
     }
 
-    /// Takes the place if there is one, else the next.
-    fn put(&mut self, place: Option<usize>, value: f32) {
+    /// Takes the place if there is one, else the next of at most so many.
+    fn put(&mut self, place: Option<usize>, value: f32, most: usize) {
         match self {
-            Self::Exact(values) => put(values, place, value),
-            Self::Rounded(values) => put(values, place, rounded(value)),
+            Self::Exact(values) => put(values, place, value, most),
+            Self::Rounded(values) => put(values, place, rounded(value), most),
         }
     }
 }
 
-fn put<T>(values: &mut Vec<T>, place: Option<usize>, value: T) {
+fn put<T>(values: &mut Vec<T>, place: Option<usize>, value: T, most: usize) {
     match place.and_then(|place| values.get_mut(place)) {
         Some(slot) => *slot = value,
-        None => values.push(value),
+        None => {
+            make_room(values, most);
+            values.push(value);
+        }
     }
 }
 
@@ -71,7 +76,7 @@ impl History {
     pub(crate) fn push(&mut self, step: u64, value: f64) {
         self.last_step = step;
         let full = self.values.len() >= self.capacity;
-        self.values.put(full.then_some(self.oldest), value as f32);
+        self.values.put(full.then_some(self.oldest), value as f32, self.capacity);
         if full {
             self.oldest = (self.oldest + 1) % self.capacity;
         }

@@ -66,6 +66,7 @@ mod prophet;
 mod reconcile;
 mod registry;
 mod rollup;
+mod room;
 mod school;
 mod seasonal;
 mod seasonal_naive;

@@ -81,25 +81,11 @@ impl<N: Network> Corrector<N> {
         }
     }
 
-    /// One step of gradient descent on what was known `origin` steps ago, at least the horizon.
+    /// Learns from what was known `origin` steps ago, at least the horizon.
     fn train(&mut self, past: &History, origin: usize) {
-        let value = self.lens.view(past, origin);
-        let step = past.last_step().saturating_sub(origin as u64);
-        let Some(window) = self.lens.window(&value, step, WINDOW) else { return };
-        let known = self.lens.view(past, 0);
-        let wrong = self
-            .lens
-            .distances()
-            .map(|ahead| known(origin - ahead).unwrap_or(0.0) - self.lens.baseline(&value, ahead));
-        let mut tape = Tape::new(&self.weights.values);
-        let out = N::forward(&mut tape, &window);
-        let said = tape.value(out);
-        let slopes = said.iter().zip(wrong).map(|(said, wrong)| (said - wrong).clamp(-MOST, MOST)).collect();
-        let helped =
-            said.iter().zip(wrong).map(|(said, wrong)| wrong.abs() - (wrong - said).abs()).sum::<f64>();
-        self.gain += NEWS * (helped.clamp(-MOST, MOST) - self.gain);
-        let gradient = tape.gradient(slopes);
-        self.weights.descend(gradient);
+        if let Some(helped) = self.lens.train::<N>(&mut self.weights, past, origin, WINDOW) {
+            self.gain += NEWS * (helped.clamp(-MOST, MOST) - self.gain);
+        }
     }
 }
 

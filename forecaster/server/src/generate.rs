@@ -3,6 +3,7 @@
 //! What it says follows from the forecaster's own configuration: resources with their safe capacities, the token, the public key.
 //! The plugin's part is checked by the plugin's own reader before anything is written.
 
+mod details;
 mod envoy;
 mod kubernetes;
 mod module;
@@ -19,12 +20,16 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use crate::{config::Config, key};
+use details::Detail;
 use module::Module;
 
 const HELP: &str = "\
 envoy is a complete configuration of one Envoy; istio a TrafficExtension (Istio 1.30 and later), istio-legacy a WasmPlugin, both with \
 an EnvoyFilter that adds the forecaster's cluster; envoy-gateway an EnvoyExtensionPolicy with an EnvoyPatchPolicy, which has to be \
 enabled there; higress a WasmPlugin of Higress with an EnvoyFilter. All but envoy need --url.
+
+With --llm the plugin reads bodies, which Envoy (1.35 or later) has to show it of requests that it holds; gen envoy says so there. The \
+resources of the others have no field for that: what they write begins with a line on what follows from it.
 
 The token of the forecaster's configuration stands in what is written: keep it as you keep secrets.";
 
@@ -37,9 +42,9 @@ pub(crate) struct GenerateOptions {
     /// The forecaster's configuration file.
     #[arg(long, value_name = "FILE", default_value = "tidegate.yaml")]
     config: PathBuf,
-    /// The plugin: its digest stands in the configuration.
-    #[arg(long, value_name = "FILE", default_value = "target/wasm/tidegate.wasm")]
-    wasm: PathBuf,
+    /// The plugin: its digest stands in the configuration. [default: target/wasm/tidegate.wasm, with --llm tidegate-llm.wasm]
+    #[arg(long, value_name = "FILE")]
+    wasm: Option<PathBuf>,
     /// Where proxies fetch the plugin: https://.., http://.., file://.., or oci://..@sha256:...
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -61,6 +66,16 @@ pub(crate) struct GenerateOptions {
     /// The request header that tells the customer.
     #[arg(long, value_name = "HEADER", default_value = "x-customer")]
     key: String,
+    /// Which resource is tokens of language models: estimated by the prompt, settled by the answer's usage.
+    #[arg(long, value_name = "RESOURCE")]
+    llm: Option<String>,
+    /// Shows the access log every request's decision and tier, not only those of refusals and delays.
+    #[arg(long)]
+    access_log: bool,
+    /// What reports tell beside counters: region=HEADER, account_type=HEADER, client_version=HEADER of requests,
+    /// cpu_us=HEADER, memory_bytes=HEADER of responses, network_bytes, duration_ms.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    details: Vec<Detail>,
     /// Whether decisions bite.
     #[arg(long, value_enum, default_value_t = Bite::Shadow)]
     mode: Bite,
@@ -116,7 +131,10 @@ pub(crate) fn run(options: &GenerateOptions) -> anyhow::Result<ExitCode> {
 }
 
 fn generate(options: &GenerateOptions, config: &Config) -> anyhow::Result<String> {
-    let module = Module::new(&options.wasm, options.url.as_deref())?;
+    let reads_bodies = options.llm.is_some();
+    let file = if reads_bodies { "target/wasm/tidegate-llm.wasm" } else { "target/wasm/tidegate.wasm" };
+    let path = options.wasm.as_deref().unwrap_or(Path::new(file));
+    let module = Module::new(path, options.url.as_deref(), reads_bodies)?;
     let json = plugin::json(options, config, public_key(options, config)?)?;
     let forecaster = match &options.forecaster {
         Some(text) => Endpoint::parse(text)?,

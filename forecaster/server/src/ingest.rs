@@ -11,7 +11,7 @@ use std::{
 };
 
 use tidegate_core::report::{Report, Usage};
-use tidegate_store::{Counters, NewReport, Recorded, Store, WindowUsage};
+use tidegate_store::{Counters, NewReport, Recorded, Store, WindowUsage, WindowWish, Wished};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{clock, details::Beside, metrics::Metrics};
@@ -76,6 +76,7 @@ impl Ingest {
             windows: windows(report),
             details: beside.details.clone(),
             loads: beside.loads.clone(),
+            wishes: wishes(report, now_ms),
         };
         let starts: Vec<u64> = report.windows.iter().map(|window| window.window_start_ms).collect();
         let (done, verdict) = oneshot::channel();
@@ -146,6 +147,19 @@ fn windows(report: &Report) -> Vec<WindowUsage> {
         })
     };
     report.records.iter().filter_map(window).collect()
+}
+
+/// What a report wishes for. It says no time, so that is the newest window which it tells of.
+fn wishes(report: &Report, now_ms: u64) -> Vec<WindowWish> {
+    let newest = report.records.iter().map(|record| record.window_start_ms).max();
+    let wish = |wish: &tidegate_core::report::Wish| {
+        Some(WindowWish {
+            resource: report.resources.get(usize::from(wish.resource))?.clone(),
+            window_start_ms: newest.unwrap_or(now_ms),
+            wished: Wished { refused: wish.refused, delayed: wish.delayed },
+        })
+    };
+    report.wishes.iter().filter_map(wish).collect()
 }
 
 fn counters(usage: &Usage) -> Counters {

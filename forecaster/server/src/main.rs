@@ -19,12 +19,14 @@ mod key;
 mod metrics;
 mod planning;
 mod proxies;
+mod school;
 mod series_input;
 mod serve;
 mod session;
 mod simulate;
 mod steps;
 mod sync;
+mod wishes;
 
 use std::{io::IsTerminal, path::Path, process::ExitCode};
 

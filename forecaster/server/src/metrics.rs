@@ -29,6 +29,19 @@ pub(crate) struct RegionLabels {
     pub(crate) region: String,
 }
 
+/// Labels of what is told of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ResourceLabel {
+    pub(crate) resource: String,
+}
+
+/// Labels of what more capacity would have served.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct WishLabels {
+    pub(crate) resource: String,
+    pub(crate) result: &'static str,
+}
+
 /// Labels of what requests take.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct TakeLabels {
@@ -52,6 +65,8 @@ pub(crate) struct Metrics {
     table_acks: Family<ResultLabel, Counter>,
     regions: Family<RegionLabels, Gauge<f64, AtomicU64>>,
     takes: Family<TakeLabels, Gauge>,
+    wished_tokens: Family<WishLabels, Counter>,
+    wanted_capacity: Family<ResourceLabel, Gauge<f64, AtomicU64>>,
     details: Counter,
     unprofiled: Counter,
     profiled_keys: Gauge,
@@ -72,6 +87,7 @@ pub(crate) struct Metrics {
     pub(crate) proxies_connected: Gauge,
     pub(crate) windows_dropped: Gauge,
     pub(crate) series: Gauge,
+    pub(crate) schooled_steps: Gauge,
     pub(crate) table_epoch: Gauge,
     pub(crate) table_bytes: Gauge,
     pub(crate) commit_seconds: Histogram,
@@ -89,6 +105,8 @@ impl Metrics {
             table_acks: Family::default(),
             regions: Family::default(),
             takes: Family::default(),
+            wished_tokens: Family::default(),
+            wanted_capacity: Family::default(),
             details: Counter::default(),
             unprofiled: Counter::default(),
             profiled_keys: Gauge::default(),
@@ -108,6 +126,7 @@ impl Metrics {
             proxies_connected: Gauge::default(),
             windows_dropped: Gauge::default(),
             series: Gauge::default(),
+            schooled_steps: Gauge::default(),
             table_epoch: Gauge::default(),
             table_bytes: Gauge::default(),
             commit_seconds: millis_to_minutes(),
@@ -165,12 +184,19 @@ impl Metrics {
         let help = "Time to close a step: read usage, learn, forecast, plan";
         r.register_with_unit("step", help, Unit::Seconds, self.step_seconds.clone());
         r.register("series", "Series learned", self.series.clone());
+        let help =
+            "Steps that what all keys teach comes from, as far as it is kept; 0 where models share nothing";
+        r.register("schooled_steps", help, self.schooled_steps.clone());
         let help = "Series of a step that were not learned, by reason: too_many_keys, unknown_resource";
         r.register("unlearned_series", help, self.unlearned_series.clone());
         let help = "What is forecast of each region that reports tell for the next step, in tokens";
         r.register("region_forecast", help, self.regions.clone());
         let help = "What requests take lately, of all keys, where reports tell: cpu_us, memory_bytes, network_bytes, duration_ms";
         r.register("request_takes", help, self.takes.clone());
+        let help = "Tokens within contract for which there was no capacity, of tiers that may ask for more: refused, delayed";
+        r.register("wished_tokens", help, self.wished_tokens.clone());
+        let help = "Capacity that is expected to serve them too in the next step, in tokens per second";
+        r.register("wanted_capacity_per_s", help, self.wanted_capacity.clone());
         r.register("tables", "Tables planned", self.tables.clone());
         r.register("table_epoch", "Epoch of the newest table", self.table_epoch.clone());
         r.register_with_unit("table", "Size of the newest table", Unit::Bytes, self.table_bytes.clone());
@@ -185,6 +211,18 @@ impl Metrics {
         self.regions.clear();
         for (labels, mean) in of {
             self.regions.get_or_create(&labels).set(mean);
+        }
+    }
+
+    /// Tokens that more capacity would have served.
+    pub(crate) fn wished(&self, labels: WishLabels, tokens: u64) {
+        self.wished_tokens.get_or_create(&labels).inc_by(tokens);
+    }
+
+    /// What capacity would serve everybody in the next step.
+    pub(crate) fn want(&self, of: Vec<(ResourceLabel, f64)>) {
+        for (labels, capacity_per_s) in of {
+            self.wanted_capacity.get_or_create(&labels).set(capacity_per_s);
         }
     }
 

@@ -141,6 +141,7 @@ impl Session {
         let recorded = self.app.ingest.record(&self.proxy, &report, &beside).await;
         if recorded.map_err(|_| Refusal::NotDurable)? == Recorded::Added {
             self.app.note(&beside, clock::now_ms());
+            self.app.note_wishes(&report);
         }
         self.connected.update(|proxy| {
             proxy.last_seq = proxy.last_seq.max(report.seq);

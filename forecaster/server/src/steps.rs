@@ -14,7 +14,7 @@ use ed25519_dalek::SigningKey;
 use rayon::prelude::*;
 use tidegate_core::report::Usage;
 use tidegate_learn::{Fit, Learner, Series, Used};
-use tidegate_store::{Counters, RegionUsage, SeriesUsage};
+use tidegate_store::{Counters, RegionUsage, SeriesUsage, Wished};
 
 use crate::{
     app::App,
@@ -23,6 +23,7 @@ use crate::{
     details::parts_of_demand,
     metrics::{RegionLabels, gauge},
     planning::Planner,
+    wishes::wanted_capacities,
 };
 
 /// Reports of a window arrive this much after its end at the latest, or are late.
@@ -72,6 +73,7 @@ impl Steps {
         }
         self.app.set_loaded();
         self.publish_or_log().await;
+        self.app.keep_school().await;
         let grace_ms = (self.step_ms * 3 / 10).min(LONGEST_GRACE_MS);
         loop {
             clock::sleep_until((self.next + 1) * self.step_ms + grace_ms).await;
@@ -86,6 +88,7 @@ impl Steps {
                     clock::sleep_until(clock::now_ms() + grace_ms.max(100)).await;
                 }
             }
+            self.app.keep_school().await;
             self.app.metrics.step_seconds.observe(started.elapsed().as_secs_f64());
             if let Err(error) = self.fit().await {
                 tracing::error!("models keep what they were fitted to: {error:#}");
@@ -99,6 +102,10 @@ impl Steps {
         let started = Instant::now();
         let now_ms = clock::now_ms();
         let current = now_ms / self.step_ms;
+        // Not again when it is tried again: steps learned by then have taught.
+        if self.next == 0 {
+            self.app.restore_school(current).await?;
+        }
         let first = current.saturating_sub(self.app.config.forecast.season_steps as u64 * SEASONS_LEARNED);
         let oldest = self.app.store.first_window_ms().await?.map_or(current, |window| window / self.step_ms);
         self.next = self.next.max(first).max(oldest.min(current));
@@ -145,7 +152,8 @@ impl Steps {
         let regions =
             app.store.regions_between(starts_at_ms, ends_at_ms).await.context("regions of a step")?;
         let loads = app.store.loads_between(starts_at_ms, ends_at_ms).await.context("loads of a step")?;
-        self.observe(step, Seen { usage, regions, loads }, predict).await?;
+        let wishes = app.store.wishes_between(starts_at_ms, ends_at_ms).await.context("wishes of a step")?;
+        self.observe(step, Seen { usage, regions, loads, wishes }, predict).await?;
         app.metrics.steps.inc();
         Ok(())
     }
@@ -160,6 +168,11 @@ impl Steps {
             };
             forecast.events.iter().for_each(announce);
             locate(&app.config, &mut learner, &seen);
+            for (name, wished) in &seen.wishes {
+                if let Some(resource) = app.resource(name) {
+                    learner.wish(resource, wished.refused);
+                }
+            }
             let unlearned = learner.observe(&app.config.customers, step, used(&app.config, &seen.usage));
             for (resource, load) in loads(&app.config, &seen).enumerate() {
                 learner.measure(resource, load);
@@ -217,6 +230,7 @@ impl Steps {
             let mut planner = planner.lock().unwrap_or_else(PoisonError::into_inner);
             let plan = planner.make(&app.config, &learner, epoch, from, clock::now_ms());
             app.metrics.forecast_regions(regions(&app.config, &learner));
+            app.metrics.want(wanted_capacities(&app.config, &learner, from));
             (plan, learner.series_count())
         });
         let (plan, series) = planned.await.context("planning")?;
@@ -256,6 +270,7 @@ struct Seen {
     usage: Vec<SeriesUsage>,
     regions: Vec<RegionUsage>,
     loads: BTreeMap<String, f64>,
+    wishes: BTreeMap<String, Wished>,
 }
 
 /// How busy each resource was in a step: what reports say, or else how much of its capacity was given away.
@@ -344,7 +359,7 @@ mod tests {
         let config = crate::config::parse(text, Path::new("/"), &|_| None).unwrap();
         let counters = Counters { guaranteed: 100, opportunistic: 50, offered: 9999, ..Counters::default() };
         let usage = vec![SeriesUsage { key: "a".into(), resource: "requests".into(), counters }];
-        let mut seen = Seen { usage, regions: Vec::new(), loads: BTreeMap::new() };
+        let mut seen = Seen { usage, regions: Vec::new(), loads: BTreeMap::new(), wishes: BTreeMap::new() };
         assert_eq!(loads(&config, &seen).collect::<Vec<_>>(), [Some(0.25)]);
         seen.loads.insert("requests".into(), 0.8);
         assert_eq!(loads(&config, &seen).collect::<Vec<_>>(), [Some(0.8)]);

@@ -67,6 +67,18 @@ const MIGRATIONS: &[&[&str]] = &[
         PRIMARY KEY (window_start_ms, resource)
     )",
     ],
+    &["CREATE TABLE wishes (
+        window_start_ms BIGINT NOT NULL,
+        resource TEXT NOT NULL,
+        refused BIGINT NOT NULL,
+        delayed BIGINT NOT NULL,
+        PRIMARY KEY (window_start_ms, resource)
+    )"],
+    &["CREATE TABLE learned (
+        name TEXT NOT NULL PRIMARY KEY,
+        saved_at_ms BIGINT NOT NULL,
+        state BYTEA NOT NULL
+    )"],
 ];
 
 /// Brings the schema up to date.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::{
-    Counters, Error, Store, WindowDetails, WindowLoad, WindowUsage, details::DetailSums, store::to_db,
+    Counters, Error, Store, WindowDetails, WindowLoad, WindowUsage, WindowWish, details::DetailSums,
+    store::to_db, wishes::WishSums,
 };
 
 /// Rows of one insert: far below the database's limit of bound values, enough to make the round trip cheap.
@@ -30,6 +31,8 @@ pub struct NewReport {
     pub details: Vec<WindowDetails>,
     /// How busy everything was.
     pub loads: Vec<WindowLoad>,
+    /// What more capacity would have served; increments too.
+    pub wishes: Vec<WindowWish>,
 }
 
 /// What became of a report. Either way it is durable now.
@@ -55,6 +58,7 @@ impl Store {
         let mut verdicts = Vec::with_capacity(reports.len());
         let mut sums: BTreeMap<(u64, &str, &str), Counters> = BTreeMap::new();
         let mut details = DetailSums::default();
+        let mut wishes = WishSums::default();
         for report in reports {
             let added = remember(&mut transaction, report).await?;
             verdicts.push(if added { Recorded::Added } else { Recorded::Duplicate });
@@ -66,12 +70,14 @@ impl Store {
                 sums.entry(id).or_default().add(&clamped(&window.counters));
             }
             details.add(&report.details, &report.loads);
+            wishes.add(&report.wishes);
         }
         let rows: Vec<Row<'_>> = sums.into_iter().collect();
         for chunk in rows.chunks(ROWS_PER_INSERT) {
             upsert(&mut transaction, chunk).await?;
         }
         details.upsert(&mut transaction).await?;
+        wishes.upsert(&mut transaction).await?;
         transaction.commit().await?;
         Ok(verdicts)
     }

@@ -192,6 +192,7 @@ impl Store {
             "DELETE FROM usage_by_region WHERE window_start_ms < $1",
             "DELETE FROM traits WHERE from_ms < $1",
             "DELETE FROM loads WHERE window_start_ms < $1",
+            "DELETE FROM wishes WHERE window_start_ms < $1",
             "DELETE FROM observed_steps WHERE starts_at_ms < $1",
             "DELETE FROM reports WHERE received_at_ms < $1",
         ] {

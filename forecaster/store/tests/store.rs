@@ -8,7 +8,7 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tidegate_store::{
     Counters, Error, NewReport, Recorded, RegionTokens, Store, TRAIT_SPAN_MS, TotalsQuery, Trait, TraitCount,
-    WindowDetails, WindowLoad, WindowUsage,
+    WindowDetails, WindowLoad, WindowUsage, WindowWish, Wished,
 };
 
 fn usage(key: &str, window_start_ms: u64, offered: u64) -> WindowUsage {
@@ -25,6 +25,7 @@ fn report(proxy: &str, boot: u64, seq: u64, windows: Vec<WindowUsage>) -> NewRep
         windows,
         details: Vec::new(),
         loads: Vec::new(),
+        wishes: Vec::new(),
     }
 }
 
@@ -137,6 +138,46 @@ async fn details_count_once_with_their_report_add_up_and_are_cut_off_with_it() {
     assert!(store.traits_of(hour).await.unwrap().is_empty());
     assert_eq!(store.regions_between(0, 3 * hour).await.unwrap().len(), 2);
     assert!(store.loads_between(0, 2 * hour).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn wishes_count_once_with_their_report_add_up_and_are_cut_off_with_it() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let wishing = |seq, at_ms, refused| NewReport {
+        wishes: vec![WindowWish {
+            resource: "requests".to_owned(),
+            window_start_ms: at_ms,
+            wished: Wished { refused, delayed: 1 },
+        }],
+        ..report("edge", 1, seq, vec![usage("a", at_ms, 9)])
+    };
+    let first = wishing(1, 1000, 5);
+    store.record(&[first.clone(), wishing(2, 1000, u64::MAX), wishing(3, 2000, 7)]).await.unwrap();
+    assert_eq!(store.record(&[first]).await.unwrap(), [Recorded::Duplicate]);
+    let wished = async |from_ms, to_ms| -> Option<(u64, u64)> {
+        let wished = *store.wishes_between(from_ms, to_ms).await.unwrap().get("requests")?;
+        Some((wished.refused, wished.delayed))
+    };
+    assert_eq!(wished(0, 2000).await, Some(((1 << 43) + 5, 2)), "no count is taken for more than any can be");
+    assert_eq!((wished(1001, 3000).await, wished(2001, 3000).await), (Some((7, 1)), None));
+    store.delete_before(2000).await.unwrap();
+    assert_eq!(wished(0, 3000).await, Some((7, 1)));
+}
+
+#[tokio::test]
+async fn what_was_learned_is_replaced_by_name_and_survives_reopening() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    assert_eq!(store.learned("school").await.unwrap(), None);
+    for (name, state) in [("school", &[1, 2][..]), ("other", &[]), ("school", &[0, 255, 7])] {
+        store.keep_learned(name, 1000, state).await.unwrap();
+    }
+    store.delete_before(u64::MAX).await.unwrap();
+    store.close().await;
+    let store = open(&folder).await;
+    assert_eq!(store.learned("school").await.unwrap(), Some(vec![0, 255, 7]));
+    assert_eq!(store.learned("other").await.unwrap(), Some(Vec::new()));
 }
 
 #[tokio::test]

@@ -7,7 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::forecast::{BOUND_LEVELS, LEVELS, NORMAL, Settings, normal_quantile};
+use crate::{
+    forecast::{BOUND_LEVELS, LEVELS, NORMAL, Settings, normal_quantile},
+    room::make_room,
+};
 
 /// Errors kept when the model is to be small, and otherwise.
 const FEW: usize = 48;
@@ -80,10 +83,10 @@ impl Errors {
     /// Takes an error into the sample.
     pub(super) fn add(&mut self, error: f32) {
         let error = error.clamp(-LARGEST, LARGEST);
-        let place = self.sorted.partition_point(|&other| other < error);
-        self.sorted.insert(place, error);
         if self.newest.len() < self.capacity {
+            make_room(&mut self.newest, self.capacity);
             self.newest.push(error);
+            self.sort_in(error);
             return;
         }
         if let Some(slot) = self.newest.get_mut(self.oldest) {
@@ -92,8 +95,15 @@ impl Errors {
             if place < self.sorted.len() {
                 self.sorted.remove(place);
             }
+            self.sort_in(error);
         }
         self.oldest = (self.oldest + 1) % self.capacity.max(1);
+    }
+
+    fn sort_in(&mut self, error: f32) {
+        make_room(&mut self.sorted, self.capacity);
+        let place = self.sorted.partition_point(|&other| other < error);
+        self.sorted.insert(place, error);
     }
 
     /// The quantiles of the error.

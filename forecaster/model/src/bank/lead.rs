@@ -33,7 +33,7 @@ pub(super) struct Lead {
     mix: Mix,
     errors: Errors,
     /// None where there is one method, or no room.
-    panel: Option<Panel>,
+    panel: Option<Box<Panel>>,
     /// By how much medians have been nearer than points, discounted, in units of the scale.
     median_gain: f32,
     /// The last error, and running means of squares and of products of one error and the next.
@@ -47,14 +47,11 @@ pub(super) struct Lead {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Issued {
     due: u64,
-    points: Vec<f32>,
+    points: Box<[f32]>,
     mean: f32,
     bounds: [f32; BOUND_LEVELS.len()],
     /// The bounds that the combination's own errors make, where others were forecast.
     own: Option<[f32; BOUND_LEVELS.len()]>,
-    /// What the experts said, once its step has come.
-    #[serde(skip)]
-    views: Views,
     unit: f32,
     /// By how much the mean is more than usual.
     uplift: f32,
@@ -74,7 +71,7 @@ impl Lead {
             every: (ahead / ISSUED_AT_ONCE).max(1),
             mix: Mix::new(priors),
             errors: Errors::new(settings),
-            panel: (priors.len() > 1 && !settings.is_light()).then(|| Panel::new(priors)),
+            panel: (priors.len() > 1 && !settings.is_light()).then(|| Box::new(Panel::new(priors))),
             median_gain: 0.0,
             last: 0.0,
             square: 0.0,
@@ -99,7 +96,7 @@ impl Lead {
     }
 
     pub(super) fn panel(&self) -> Option<&Panel> {
-        self.panel.as_ref()
+        self.panel.as_deref()
     }
 
     pub(super) fn offsets(&self) -> [f64; LEVELS.len()] {
@@ -127,15 +124,17 @@ impl Lead {
     }
 
     pub(super) fn push(&mut self, issued: Issued) {
+        // There are never many, and as many at all times.
+        self.waiting.reserve_exact(1);
         self.waiting.push_back(issued);
     }
 
-    /// Learns from what was forecast of `step`, if anything was.
-    pub(super) fn settle(&mut self, step: u64, value: f64, scale: &Scale) -> Option<Issued> {
+    /// Learns from what was forecast of `step`, if anything was; gives it, and what the experts said.
+    pub(super) fn settle(&mut self, step: u64, value: f64, scale: &Scale) -> Option<(Issued, Views)> {
         while self.waiting.front().is_some_and(|issued| issued.due < step) {
             self.waiting.pop_front();
         }
-        let mut issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
+        let issued = self.waiting.pop_front_if(|issued| issued.due == step)?;
         if let Some(error) = issued.error(value) {
             let unit = f64::from(issued.unit);
             let [_, _, median, _, _] = issued.bounds.map(f64::from);
@@ -147,20 +146,21 @@ impl Lead {
             self.last = cut;
             self.errors.learn(error as f32, issued.own(), value as f32);
         }
+        let mut views = Views::new();
         if let Some(panel) = &mut self.panel {
             let unit = |point: f64| scale.of(point, self.ahead);
-            issued.views = panel.views(&issued.points, issued.own(), unit);
+            views = panel.views(&issued.points, issued.own(), unit);
             panel.learn(&issued.points, value, unit);
         }
-        Some(issued)
+        Some((issued, views))
     }
 
     /// Learns how well the methods did at this distance, or at one nearby, which then counts for its `share`;
     /// [`Lead::weigh`] draws the conclusion.
-    pub(super) fn credit(&mut self, issued: &Issued, value: f64, share: f32) {
+    pub(super) fn credit(&mut self, (issued, views): &(Issued, Views), value: f64, share: f32) {
         if issued.unit > 0.0 {
             if let Some(panel) = &mut self.panel {
-                panel.credit(&issued.views, &issued.bounds, value as f32, issued.unit, share);
+                panel.credit(views, &issued.bounds, value as f32, issued.unit, share);
             }
             let uplift = issued.uplift.max(1e-3);
             let (mean, value) = (issued.mean / uplift, value as f32 / uplift);
@@ -201,7 +201,6 @@ impl Issued {
             mean: forecast.mean as f32,
             bounds: of(forecast),
             own: (of(own) != of(forecast)).then(|| of(own)),
-            views: Views::new(),
             unit: unit as f32,
             uplift: uplift as f32,
         }

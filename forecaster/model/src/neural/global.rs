@@ -63,26 +63,6 @@ pub(crate) fn school<N: Network>(settings: &Settings) -> Box<dyn School> {
     })
 }
 
-impl<N: Network> Teacher<N> {
-    /// One step of gradient descent on what was known `origin` steps ago, at least the horizon.
-    fn lesson(&mut self, past: &History, origin: usize) {
-        let value = self.lens.view(past, origin);
-        let step = past.last_step().saturating_sub(origin as u64);
-        let Some(window) = self.lens.window(&value, step, LESSON) else { return };
-        let known = self.lens.view(past, 0);
-        let wrong = self
-            .lens
-            .distances()
-            .map(|ahead| known(origin - ahead).unwrap_or(0.0) - self.lens.baseline(&value, ahead));
-        let mut tape = Tape::new(&self.weights.values);
-        let (_, out) = N::advance(&mut tape, &vec![0.0; N::STATE], &window);
-        let said = tape.value(out);
-        let slopes = said.iter().zip(wrong).map(|(said, wrong)| (said - wrong).clamp(-MOST, MOST)).collect();
-        let gradient = tape.gradient(slopes);
-        self.weights.descend(gradient);
-    }
-}
-
 impl<N: Network> School for Teacher<N> {
     fn needed(&self) -> usize {
         self.lens.needed() + LESSON
@@ -102,7 +82,8 @@ impl<N: Network> School for Teacher<N> {
         }
         // From old to new, in strides that meet all places; the newest when there is but one.
         for index in (0..lessons).rev() {
-            self.lesson(&past, self.lens.horizon() + index * 7919 % room);
+            let origin = self.lens.horizon() + index * 7919 % room;
+            self.lens.train::<N>(&mut self.weights, &past, origin, LESSON);
         }
     }
 

@@ -1,11 +1,11 @@
-//! How a network sees a series: logarithms over a running mean, beside a robust baseline.
+//! How a network sees a series, and learns from it: logarithms over a running mean, beside a robust baseline.
 
 use std::f64::consts::TAU;
 
 use serde::{Deserialize, Serialize};
 
-use super::{INPUTS, OUTPUTS, QUARTERS, SEASONS, WINDOW};
-use crate::{forecast::Settings, history::History};
+use super::{INPUTS, MOST, Network, OUTPUTS, QUARTERS, SEASONS, WINDOW, weights::Weights};
+use crate::{forecast::Settings, history::History, tape::Tape};
 
 /// What it takes to see a series: its season, and how far ahead is forecast.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,6 +80,32 @@ impl Lens {
 
     pub(super) fn distances(&self) -> [usize; OUTPUTS] {
         QUARTERS.map(|quarter| (self.horizon * quarter / 4).max(1))
+    }
+
+    /// One step of gradient descent through a window of some steps, on what was known `origin` steps ago, at least the
+    /// horizon; gives by how much corrections helped there, or nothing where too little is known.
+    pub(super) fn train<N: Network>(
+        &self,
+        weights: &mut Weights,
+        past: &History,
+        origin: usize,
+        steps: usize,
+    ) -> Option<f64> {
+        let value = self.view(past, origin);
+        let step = past.last_step().saturating_sub(origin as u64);
+        let window = self.window(&value, step, steps)?;
+        let known = self.view(past, 0);
+        let wrong =
+            self.distances().map(|ahead| known(origin - ahead).unwrap_or(0.0) - self.baseline(&value, ahead));
+        let mut tape = Tape::new(&weights.values);
+        let out = N::forward(&mut tape, &window);
+        let said = tape.value(out);
+        let helped =
+            said.iter().zip(wrong).map(|(said, wrong)| wrong.abs() - (wrong - said).abs()).sum::<f64>();
+        let slopes = said.iter().zip(wrong).map(|(said, wrong)| (said - wrong).clamp(-MOST, MOST)).collect();
+        let gradient = tape.gradient(slopes);
+        weights.descend(gradient);
+        Some(helped)
     }
 
     /// What the baseline and corrections of it at [`Lens::distances`] make of the next steps.

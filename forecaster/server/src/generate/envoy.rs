@@ -17,6 +17,10 @@ pub(super) fn yaml(
     let sha256 = module.sha256();
     let mut yaml = format!("# Made by `tidegate gen envoy`. The plugin's sha256 is {sha256}.\n");
     yaml += HEAD;
+    if module.reads_bodies() {
+        yaml += SHOWS_BODIES;
+    }
+    yaml += VM;
     yaml += &indented(&code, 26);
     yaml += "                        configuration:
                           \"@type\": type.googleapis.com/google.protobuf.StringValue
@@ -163,7 +167,12 @@ static_resources:
                         name: tidegate
                         root_id: tidegate
                         failure_policy: FAIL_RELOAD
-                        vm_config:
+"#;
+
+/// Prompts are estimated by their bodies (Envoy 1.35 and later).
+const SHOWS_BODIES: &str = "                        allow_on_headers_stop_iteration: true\n";
+
+const VM: &str = r#"                        vm_config:
                           vm_id: tidegate
                           runtime: envoy.wasm.runtime.v8
 "#;

@@ -4,6 +4,12 @@ use anyhow::bail;
 
 use super::{Endpoint, Module, indented, quoted};
 
+/// No resource here has a field for `allow_on_headers_stop_iteration`.
+const BLIND: &str = "\
+# The plugin cannot ask here for the bodies of requests that it holds: it finds that out by the first request, which it holds up
+# for two seconds, and then estimates prompts by their content-length. Answers settle by their usage all the same.
+";
+
 /// What is written, and for whom.
 pub(super) struct Place<'a> {
     pub(super) namespace: &'a str,
@@ -100,9 +106,10 @@ spec:
     }
 
     fn head(&self, target: &str, version: &str, kind: &str) -> String {
+        let blind = if self.module.reads_bodies() { BLIND } else { "" };
         format!(
             "# Made by `tidegate gen {target}`. It holds the forecaster's token if there is one: keep it as you keep secrets.
-apiVersion: {version}
+{blind}apiVersion: {version}
 kind: {kind}
 metadata:
   name: tidegate

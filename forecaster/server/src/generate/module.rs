@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 
 /// What a WebAssembly module begins with.
 const MAGIC: &[u8] = b"\0asm";
+/// What a plugin exports that reads bodies.
+const BODY_CALLBACK: &[u8] = b"proxy_on_request_body";
 
 /// The plugin as proxies find it.
 #[derive(Debug)]
@@ -14,14 +16,21 @@ pub(super) struct Module {
     path: PathBuf,
     sha256: String,
     url: Option<String>,
+    reads_bodies: bool,
 }
 
 impl Module {
-    pub(super) fn new(path: &Path, url: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) fn new(path: &Path, url: Option<&str>, reads_bodies: bool) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| {
             format!("cannot read the plugin {}; `cargo xtask wasm` builds it", path.display())
         })?;
         ensure!(bytes.starts_with(MAGIC), "{} is no WebAssembly module", path.display());
+        let is_able = || bytes.windows(BODY_CALLBACK.len()).any(|window| window == BODY_CALLBACK);
+        ensure!(
+            !reads_bodies || is_able(),
+            "{} reads no bodies, as --llm needs it: give tidegate-llm.wasm, which `cargo xtask wasm` builds",
+            path.display()
+        );
         let sha256 = hex::encode(Sha256::digest(&bytes));
         if let Some(url) = url {
             let is_known =
@@ -31,11 +40,16 @@ impl Module {
                 bail!("name the image by its digest, as in oci://registry/tidegate@sha256:..: tags move");
             }
         }
-        Ok(Self { path: path.to_owned(), sha256, url: url.map(str::to_owned) })
+        Ok(Self { path: path.to_owned(), sha256, url: url.map(str::to_owned), reads_bodies })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is to be shown the bodies of requests that it holds.
+    pub(super) const fn reads_bodies(&self) -> bool {
+        self.reads_bodies
     }
 
     /// The digest of the module itself.

@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tidegate_core::table::Reservation;
 use tidegate_learn::Learner;
-use tidegate_store::WindowUsage;
+use tidegate_store::{WindowUsage, Wished};
 
 use super::{
     Asked, ContractView,
@@ -26,6 +26,7 @@ use crate::{
     config::Config,
     planning::Plan,
     proxies::Proxy,
+    wishes::Lately,
 };
 
 /// How many report intervals back usage is shown.
@@ -59,9 +60,22 @@ struct ResourceView {
     contract_from: Option<&'static str>,
     reservation: Option<ReservationView>,
     forecast: Option<ForecastView>,
+    /// What more capacity would have served lately, of all keys; absent where nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wished: Option<WishedView>,
     /// What its requests are like, where reports tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<ProfileView>,
+}
+
+/// What was wished for, and whether what this key was refused counts among it.
+#[derive(Serialize)]
+struct WishedView {
+    over_s: f64,
+    refused: u64,
+    delayed: u64,
+    /// Whether the key's tier may ask for capacity (`scales`).
+    counts: bool,
 }
 
 /// The reservation of the current step.
@@ -125,11 +139,13 @@ pub(super) async fn get(
     let windows = app.store.windows(&key, from_ms, MAX_WINDOWS).await?;
     let plan = app.current_plan();
     let proxies = app.proxies.list();
+    let lately = app.wished_lately().await?;
     let resources = {
         let learner = app.learner.read().await;
         let view = |index| {
             let view = resource_view(config, &learner, plan.as_deref(), &key, index, now_ms)?;
-            Some(ResourceView { profile: profile::of(&app, &learner, &key, index), ..view })
+            let wished = wished_view(config, &lately, &key, index);
+            Some(ResourceView { profile: profile::of(&app, &learner, &key, index), wished, ..view })
         };
         (0..config.resources.len()).filter_map(view).collect()
     };
@@ -174,8 +190,16 @@ fn resource_view(
         contract_from: contract.map(|_| if own.is_some() { "customer" } else { "tier" }),
         reservation: plan.and_then(|plan| reservation_view(plan, key, index, tier, now_ms)),
         forecast,
+        wished: None,
         profile: None,
     })
+}
+
+fn wished_view(config: &Config, lately: &Lately, key: &str, index: usize) -> Option<WishedView> {
+    let Wished { refused, delayed } = *lately.wished.get(index)?;
+    let tier = config.tiers.get(usize::from(tier_of(config, key)));
+    let counts = tier.is_some_and(|tier| tier.policy.tier.scales);
+    (refused > 0 || delayed > 0).then_some(WishedView { over_s: lately.over_s, refused, delayed, counts })
 }
 
 fn reservation_view(plan: &Plan, key: &str, index: usize, tier: u8, now_ms: u64) -> Option<ReservationView> {

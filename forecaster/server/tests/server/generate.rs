@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_core::config::{Config, Shell};
+use tidegate_core::{
+    config::{Config, Shell},
+    rules::{CostRule, KeyPart},
+};
 
 const TARGETS: [&str; 5] = ["envoy", "istio", "istio-legacy", "envoy-gateway", "higress"];
 const URL: &str = "https://plugins.example/tidegate.wasm";
@@ -24,6 +27,10 @@ fn examples() -> PathBuf {
 fn tidegate(target: &str, extra: &[&str]) -> Output {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("tidegate.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    // As much of a plugin that reads bodies as can be seen from outside: a custom section of that name.
+    let callback = "proxy_on_request_body";
+    let bytes = [b"\0asm\x01\0\0\0\0\x16\x15".as_slice(), callback.as_bytes()].concat();
+    fs::write(folder.path().join("tidegate-llm.wasm"), bytes).unwrap();
     let wasm: &[&str] = if extra.contains(&"--wasm") { &[] } else { &["--wasm", "tidegate.wasm"] };
     Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .current_dir(&folder)
@@ -61,13 +68,14 @@ fn resource(document: &Value, version: &str, kind: &str) -> Value {
 }
 
 /// The plugin reads its part.
-fn is_plugin_configuration(value: &Value) {
-    let shell = Shell { is_proxy: true, reads_bodies: false };
+fn is_plugin_configuration(value: &Value) -> Config {
+    let shell = Shell { is_proxy: true, reads_bodies: true };
     let config = Config::parse_for(value.to_string().as_bytes(), shell).unwrap();
-    let forecaster = config.forecaster.unwrap();
+    let forecaster = config.forecaster.as_ref().unwrap();
     assert_eq!((forecaster.cluster.as_str(), forecaster.token.as_str()), ("tidegate", "change-me"));
-    assert_eq!(hex::encode(forecaster.public_key.unwrap().as_bytes()), PUBLIC_KEY);
+    assert_eq!(hex::encode(forecaster.public_key.as_ref().unwrap().as_bytes()), PUBLIC_KEY);
     assert_eq!(config.resources[0].name, "requests");
+    config
 }
 
 /// A cluster that can carry gRPC.
@@ -156,6 +164,47 @@ fn envoy_gateway_takes_an_extension_policy_and_a_patch() {
 }
 
 #[test]
+fn every_target_can_read_bodies_tell_the_access_log_and_report_details() {
+    let asked = [
+        "--wasm",
+        "tidegate-llm.wasm",
+        "--llm",
+        "requests",
+        "--access-log",
+        "--details",
+        "region=x-region,cpu_us=x-total-cpu,network_bytes",
+    ];
+    for target in TARGETS {
+        let more: &[&str] = if target == "envoy" { &[] } else { &["--url", URL] };
+        let yaml = generated(target, &[&asked[..], more].concat());
+        let document = documents(&yaml).swap_remove(0);
+        let spec = &document["spec"];
+        let config = match target {
+            "envoy" => {
+                let manager = &document["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+                let wasm = &manager["typed_config"]["http_filters"][0]["typed_config"]["config"];
+                assert_eq!(wasm["allow_on_headers_stop_iteration"], true);
+                serde_json::from_str(wasm["configuration"]["value"].as_str().unwrap()).unwrap()
+            }
+            "istio" => spec["wasm"]["pluginConfig"].clone(),
+            "istio-legacy" => spec["pluginConfig"].clone(),
+            "envoy-gateway" => spec["wasm"][0]["config"].clone(),
+            _ => spec["defaultConfig"].clone(),
+        };
+        let read = is_plugin_configuration(&config);
+        assert!(matches!(read.resources[0].cost, CostRule::Llm(_)) && read.access_log, "{config}");
+        let details = read.details.unwrap();
+        assert_eq!(details.region, Some(KeyPart::Header("x-region".to_owned())));
+        assert_eq!((details.cpu_us.as_deref(), details.network_bytes), (Some("x-total-cpu"), true));
+        assert!(details.account_type.is_none() && !details.duration_ms);
+        // Where no field tells Envoy to show bodies, the file says what follows.
+        assert_eq!(yaml.contains("by their content-length"), target != "envoy", "{yaml}");
+    }
+    let plain = documents(&of("envoy")).swap_remove(0);
+    assert!(!plain.to_string().contains("allow_on_headers_stop_iteration"), "only who reads bodies needs it");
+}
+
+#[test]
 fn what_cannot_work_is_refused_with_what_to_do() {
     for (target, arguments, told) in [
         ("istio", &[][..], "give --url"),
@@ -165,6 +214,12 @@ fn what_cannot_work_is_refused_with_what_to_do() {
         ("envoy", &["--forecaster", "tidegate"], "no host and port"),
         ("envoy", &["--key", "x customer"], "is not the name of a header"),
         ("envoy", &["--wasm", "absent.wasm"], "cargo xtask wasm"),
+        ("envoy", &["--llm", "requests"], "reads no bodies"),
+        ("envoy", &["--llm", "tokens", "--wasm", "tidegate-llm.wasm"], "which has requests"),
+        ("envoy", &["--details", "continent=x-continent"], "is none of region,"),
+        ("envoy", &["--details", "network_bytes,region"], "region=x-region"),
+        ("envoy", &["--details", "duration_ms=x-duration"], "comes from no header"),
+        ("envoy", &["--details", "region=x region"], "is not the name of a header"),
         ("nginx", &[], "possible values"),
     ] {
         let output = tidegate(target, arguments);

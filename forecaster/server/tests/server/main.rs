@@ -10,3 +10,4 @@ mod past;
 mod rig;
 mod simulate;
 mod sync;
+mod wishes;

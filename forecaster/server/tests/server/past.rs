@@ -44,6 +44,7 @@ async fn past(now_s: u64, forecast: &str, demand: impl Fn(u64) -> u64) -> TempDi
         windows: (now_s - PAST_S..now_s).map(window).collect(),
         details: Vec::new(),
         loads: Vec::new(),
+        wishes: Vec::new(),
     };
     store.record(&[report]).await.unwrap();
     store.close().await;
@@ -94,6 +95,42 @@ async fn a_recurring_event_of_the_calendar_is_expected_the_next_time() {
     assert!(during.iter().all(|mean| *mean > 200.0), "{during:?} in the event, of {steps:?}");
     assert!(before.iter().all(|mean| *mean < 150.0), "{before:?} just before, of {steps:?}");
     assert!(without.iter().all(|mean| *mean < 150.0), "{without:?} where nobody told");
+}
+
+#[tokio::test]
+async fn what_all_keys_have_taught_survives_a_restart_after_their_usage_is_gone() {
+    let now_s = now_ms() / SECOND_MS;
+    let folder = past(now_s, "  model: lstm-global\n", |second| 100 + 100 * (second % 2)).await;
+    let schooled = async |forecaster: &Forecaster, least: u64| {
+        for _ in 0..500 {
+            let steps = forecaster.metric("tidegate_schooled_steps").await;
+            if steps >= least {
+                return steps;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("of {least} steps only {}", forecaster.metric("tidegate_schooled_steps").await);
+    };
+    let forecaster = Forecaster::start_in(folder).await;
+    let before = schooled(&forecaster, PAST_S - 2).await;
+    let folder = forecaster.kill();
+    // As after retention_days: nothing is left to learn it from again.
+    let path = folder.path().join("tidegate.db");
+    let store = Store::open(&path).await.unwrap();
+    store.delete_before(now_ms() + 1_000_000).await.unwrap();
+    store.close().await;
+    let forecaster = Forecaster::start_in(folder).await;
+    schooled(&forecaster, before).await;
+    assert!(schooled(&forecaster, before).await < before + PAST_S / 2, "it was not learned twice");
+
+    // Another model has no use for it, and says so.
+    let folder = forecaster.kill();
+    let config = folder.path().join("tidegate.yaml");
+    let text = std::fs::read_to_string(&config).unwrap().replace("lstm-global", "transformer-global");
+    std::fs::write(&config, text).unwrap();
+    let forecaster = Forecaster::start_in(folder).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(forecaster.metric("tidegate_schooled_steps").await < before, "it begins anew");
 }
 
 #[tokio::test]

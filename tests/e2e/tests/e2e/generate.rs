@@ -56,6 +56,15 @@ async fn envoy_accepts_what_is_generated_and_works_with_it() -> Result<()> {
         validate(&binaries, &folder, "remote.yaml", &remote)?;
     }
 
+    let llm = Binaries::find_llm_plugin()?;
+    let reading = ["--wasm", llm.to_str().context("a path that is no text")?, "--llm", "requests"];
+    let details = "region=x-region,account_type=x-account,client_version=user-agent,cpu_us=x-total-cpu,\
+                   memory_bytes=x-memory,network_bytes,duration_ms";
+    let yaml_of_all =
+        generated(&binaries, &[&reading[..], &["--access-log", "--details", details]].concat())?;
+    ensure!(yaml_of_all.contains("allow_on_headers_stop_iteration: true"), "{yaml_of_all}");
+    validate(&binaries, &folder, "llm.yaml", &yaml_of_all)?;
+
     let upstream = Upstream::start(Duration::ZERO).await?;
     let (listen, admin, sync) = (ports::free()?, ports::free()?, ports::free()?);
     let yaml = [(10_000, listen), (9901, admin), (8081, upstream.address()), (7080, sync)]

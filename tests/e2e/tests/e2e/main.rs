@@ -32,5 +32,6 @@ mod shadow;
 mod tables;
 mod trial;
 mod vm_crash;
+mod wishes;
 mod workers;
 mod world;

@@ -8,6 +8,7 @@ pub(super) fn write(config: &Config, explanation: &Explanation) -> Vec<String> {
     for resource in &explanation.resources {
         sentences.extend([contract(resource), reservation(config, explanation, resource)]);
         sentences.extend(forecast(config, resource));
+        sentences.extend(wished(&explanation.tier, resource));
         sentences.extend(profile(resource));
     }
     sentences.extend(usage(explanation));
@@ -54,6 +55,21 @@ fn reservation(config: &Config, explanation: &Explanation, resource: &ResourceVi
             "No {name} are reserved for it now: it is served from the pool while that is more than {floor} % full."
         ),
     }
+}
+
+/// What more capacity would have served.
+fn wished(tier: &str, resource: &ResourceView) -> Option<String> {
+    let (name, wished) = (&resource.resource, resource.wished.as_ref()?);
+    let counts = if wished.counts {
+        format!("what tier {tier} is refused within its contract counts in that")
+    } else {
+        format!("tier {tier} asks for none (`scales: false`)")
+    };
+    Some(format!(
+        "In the last {} s more capacity would have served {} {name} that were refused to all customers together, and \
+         at once {} that waited; {counts}.",
+        wished.over_s, wished.refused, wished.delayed
+    ))
 }
 
 /// Where its requests come from, and what they take.
