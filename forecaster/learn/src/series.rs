@@ -318,7 +318,7 @@ impl Series {
 
     /// Whether the forecast of a step, by its place, is that of a peak that has come back before.
     pub(crate) fn expects_peak(&self, step: usize) -> bool {
-        self.model.expects_peak(self.from.saturating_add(step as u64))
+        self.model.peak(self.from.saturating_add(step as u64)).is_some()
     }
 
     /// Silent for so long that nothing but silence is forecast any more.
@@ -333,13 +333,12 @@ impl Series {
         self.forecast.get(ahead)
     }
 
-    /// What capacity should be there for in a step, if the forecast reaches so far: the mean, or where a peak that comes
-    /// back is expected, a quantile; from 0.975 on it is no less than that peak.
+    /// What capacity should be there for in a step, if the forecast reaches so far: the mean, or a peak that comes back, if
+    /// that is more.
     #[must_use]
-    pub fn to_provide_for(&self, step: u64, quantile: f64) -> Option<f64> {
-        let forecast = self.at(step)?;
-        let is_peak = self.model.expects_peak(step);
-        Some(if is_peak { forecast.quantile(quantile).max(forecast.mean) } else { forecast.mean })
+    pub fn to_provide_for(&self, step: u64) -> Option<f64> {
+        let mean = self.at(step)?.mean;
+        Some(self.model.peak(step).map_or(mean, |peak| mean.max(peak)))
     }
 
     /// The newest forecast and the number of its first step.

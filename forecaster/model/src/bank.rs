@@ -10,6 +10,7 @@ mod errors;
 mod lead;
 mod mix;
 mod panel;
+mod place;
 mod regime;
 mod scale;
 mod uplift;
@@ -26,6 +27,7 @@ use crate::{
 };
 use lead::{Issued, Lead};
 use panel::Panel;
+use place::Place;
 use regime::Regime;
 use scale::Scale;
 use uplift::Uplift;
@@ -62,15 +64,6 @@ struct State {
     largest: f64,
 }
 
-/// Where a distance lies between two leads.
-struct Place {
-    from: usize,
-    to: usize,
-    share: f64,
-    /// What errors grow by beyond the last lead.
-    growth: f64,
-}
-
 /// The members' points, step by step.
 struct Points {
     values: Vec<f64>,
@@ -80,24 +73,6 @@ struct Points {
 impl Points {
     fn at(&self, step: usize) -> &[f64] {
         self.values.get(step * self.width..(step + 1) * self.width).unwrap_or_default()
-    }
-}
-
-impl Place {
-    fn of(ahead: usize, leads: &[Lead]) -> Self {
-        let to = leads.partition_point(|lead| lead.ahead() < ahead);
-        let (Some(before), Some(after)) = (leads.get(to.saturating_sub(1)), leads.get(to)) else {
-            let last = leads.len().saturating_sub(1);
-            let reach = leads.last().map_or(1, Lead::ahead);
-            let growth = (ahead as f64 / reach as f64).sqrt();
-            return Self { from: last, to: last, share: 0.0, growth };
-        };
-        if after.ahead() == ahead {
-            return Self { from: to, to, share: 0.0, growth: 1.0 };
-        }
-        let span = (after.ahead() as f64 / before.ahead() as f64).ln();
-        let share = if span > 0.0 { (ahead as f64 / before.ahead() as f64).ln() / span } else { 0.0 };
-        Self { from: to.saturating_sub(1), to, share, growth: 1.0 }
     }
 }
 
@@ -363,8 +338,14 @@ impl Model for Bank {
         self.state.uplift.announce(event, from, until);
     }
 
-    fn expects_peak(&self, step: u64) -> bool {
-        self.state.uplift.expects_peak(step)
+    fn peak(&self, step: u64) -> Option<f64> {
+        let now = self.state.history.last_step();
+        // Methods are only asked where a peak is expected.
+        let usual = |step: u64| {
+            let ahead = step.saturating_sub(now).clamp(1, FURTHEST) as usize;
+            self.usual(&self.points(ahead), ahead)
+        };
+        self.state.uplift.height(now, step, usual)
     }
 
     fn outlook(&self, ahead: &[StepForecast]) -> Outlook {

@@ -138,8 +138,9 @@ pub trait Model: Send + Sync {
     /// like during events of a kind is learned, and expected of the next.
     fn announce(&mut self, event: u64, from: u64, until: u64);
 
-    /// Whether a peak that has come back before is expected in a step.
-    fn expects_peak(&self, step: u64) -> bool;
+    /// What a peak that has come back before would reach in a step after the last one learned, where one is expected: once in
+    /// a while it does not come, so this is no point forecast, but what to provide for.
+    fn peak(&self, step: u64) -> Option<f64>;
 
     /// What a forecast of this model means in words, and how likely each is.
     fn outlook(&self, ahead: &[StepForecast]) -> Outlook;

@@ -49,6 +49,7 @@
 //! ```
 
 mod arima;
+mod arma;
 mod autoregression;
 mod bank;
 mod ets;
@@ -72,6 +73,7 @@ mod seasonal;
 mod seasonal_naive;
 mod smoothing;
 mod snapshot;
+mod stl;
 mod tape;
 mod theta;
 mod transformer;

@@ -10,7 +10,7 @@ use crate::{
     forecast::{Model, Settings},
     lstm::{GlobalMemory, LongShortTermMemory, Lstm},
     member::{Member, Recipe},
-    mstl::Mstl,
+    mstl::{Mstl, MstlArima},
     naive::Naive,
     neural::{Network, school},
     prophet::Prophet,
@@ -48,6 +48,8 @@ pub struct Entry {
     recipe: Option<Recipe>,
     /// Whether it is a part of it for every key, and not only where there is time and memory.
     light: bool,
+    /// Whether it is a part of it only where there is a season: without, it is what another member is.
+    seasonal: bool,
 }
 
 impl Entry {
@@ -65,6 +67,11 @@ impl Entry {
     const fn light(self) -> Self {
         Self { light: true, ..self }
     }
+
+    /// The same, in banks of series that have a season.
+    const fn seasonal(self) -> Self {
+        Self { seasonal: true, ..self }
+    }
 }
 
 /// Every model, one line each.
@@ -74,7 +81,8 @@ pub const MODELS: &[Entry] = &[
         1.0,
         "as one season ago, with the quantiles of its recent errors",
     )
-    .light(),
+    .light()
+    .seasonal(),
     model::<Naive>("naive", 0.3, "as the last step").light(),
     model::<WindowAverage>("window-average", 0.5, "the mean of the last values").light(),
     model::<WindowMedian>("window-median", 1.0, "the median of the last values").light(),
@@ -94,7 +102,8 @@ pub const MODELS: &[Entry] = &[
     .light(),
     model::<LogAutoregression>("autoregression-log", 3.0, "the same on logarithms").light(),
     model::<Theta>("theta", 1.0, "seasonally adjusted smoothing with half the slope"),
-    model::<Mstl>("mstl", 1.0, "several seasons by local regression, the rest by smoothing"),
+    model::<Mstl>("mstl", 1.0, "several seasons by local regression, the rest by smoothing").seasonal(),
+    model::<MstlArima>("mstl-arima", 1.0, "several seasons by local regression, the rest by ARIMA").alone(),
     model::<Arima>("arima", 1.5, "low-order ARIMA around Fourier terms"),
     model::<Prophet>("prophet", 1.0, "a trend with bends and waves of the seasons"),
     model::<LongShortTermMemory>("lstm", 0.5, "a recurrent network that corrects the last seasons").alone(),
@@ -128,6 +137,7 @@ const AUTO: Entry = Entry {
     school: None,
     recipe: None,
     light: false,
+    seasonal: false,
 };
 
 /// The members of `auto`.
@@ -135,6 +145,7 @@ fn recipes(settings: &Settings) -> Vec<Recipe> {
     MODELS
         .iter()
         .filter(|entry| entry.light || !settings.is_light())
+        .filter(|entry| !entry.seasonal || settings.season() > 1)
         .filter_map(|entry| entry.recipe)
         .collect()
 }
@@ -150,6 +161,7 @@ pub const fn model<T: Member>(name: &'static str, prior: f32, summary: &'static 
         school: None,
         recipe: Some(Recipe::of::<T>(prior)),
         light: false,
+        seasonal: false,
     }
 }
 

@@ -111,11 +111,8 @@ pub(crate) struct Simulate {
     #[arg(long, conflicts_with = "no_frontier")]
     pub(crate) waiting_priority: bool,
     /// The forecasting model.
-    #[arg(long, value_name = "NAME", default_value = "seasonal-naive")]
+    #[arg(long, value_name = "NAME", default_value = "auto")]
     pub(crate) model: String,
-    /// In late-capacity: order by this quantile of the total's forecast where a peak that comes back is expected, not by the mean.
-    #[arg(long, value_name = "LEVEL")]
-    pub(crate) order_quantile: Option<f64>,
     /// Length of the span in hours.
     #[arg(long, value_name = "H", default_value_t = 4)]
     pub(crate) hours: u64,

@@ -65,10 +65,6 @@ fn making(asked: &Simulate, rates: Rates) -> anyhow::Result<Making> {
         asked.capacity.iter().all(|load| *load > 0.0) && asked.rate > 0.0 && asked.burst_s > 0.0,
         "--capacity, --rate and --burst-s must be more than 0"
     );
-    ensure!(
-        asked.order_quantile.is_none_or(|level| level > 0.0 && level < 1.0),
-        "--order-quantile must be between 0 and 1"
-    );
     Ok(Making {
         rates,
         generation: Generation {
@@ -89,7 +85,6 @@ fn making(asked: &Simulate, rates: Rates) -> anyhow::Result<Making> {
         scenarios: choose("--scenario", &asked.scenario, Scenario::ALL.map(|one| (one.name(), one)).into())?,
         loads: asked.capacity.clone(),
         burst_s: asked.burst_s,
-        order_quantile: asked.order_quantile,
         terms: policies::terms_of_files(&asked.policy)?,
     })
 }

@@ -65,8 +65,6 @@ pub struct Elastic {
     pub unit_per_s: f64,
     /// The burst, in seconds of the capacity.
     pub burst_s: f64,
-    /// The quantile that is ordered where a peak that comes back is expected; the mean elsewhere, and without.
-    pub quantile: Option<f64>,
 }
 
 impl Policy {

@@ -83,22 +83,14 @@ impl Scenario {
         }
     }
 
-    /// How capacity follows demand, if it does: aiming at a utilisation, with bursts of so many seconds, by a quantile of
-    /// what is forecast or by the mean.
-    pub(crate) fn elastic(
-        self,
-        mean_per_s: f64,
-        utilisation: f64,
-        burst_s: f64,
-        quantile: Option<f64>,
-    ) -> Option<Elastic> {
+    /// How capacity follows demand, if it does: aiming at a utilisation, with bursts of so many seconds.
+    pub(crate) fn elastic(self, mean_per_s: f64, utilisation: f64, burst_s: f64) -> Option<Elastic> {
         let unit_per_s = mean_per_s * UNIT_SHARE;
         (self == Self::LateCapacity).then_some(Elastic {
             utilisation,
             lead_steps: LEAD_STEPS,
             unit_per_s,
             burst_s,
-            quantile,
         })
     }
 

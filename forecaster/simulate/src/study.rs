@@ -58,9 +58,6 @@ pub struct Making {
     pub loads: Vec<f64>,
     /// The bursts that all budgets have, in seconds of their capacity.
     pub burst_s: f64,
-    /// Where capacity follows demand: the quantile that is ordered where a peak that comes back is expected; the mean
-    /// elsewhere, and without.
-    pub order_quantile: Option<f64>,
     /// On which terms customers are served, one after the other.
     pub terms: Vec<Terms>,
 }
@@ -253,8 +250,7 @@ impl Making {
     /// A world's policy on other terms, with the capacity that makes the usual mean demand this load.
     fn policy(&self, policy: &Policy, terms: &Terms, load: f64, scenario: Scenario) -> Policy {
         let mut policy = policy.clone();
-        policy.elastic =
-            scenario.elastic(self.generation.rate_per_s, load, self.burst_s, self.order_quantile);
+        policy.elastic = scenario.elastic(self.generation.rate_per_s, load, self.burst_s);
         policy.set_terms(terms);
         for resource in &mut policy.resources {
             resource.capacity_per_s = self.generation.rate_per_s / load;

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 const DISCOUNT: f32 = 0.99;
 /// How much of the loss is the linearised one; the rest is the method's own.
 const LINEARISED: f32 = 0.5;
-/// The highest learning rate; else it is the one that is best in the worst case.
-const HIGHEST_RATE: f32 = 0.5;
+/// The highest learning rate, lest a few losses decide; else it is the one that is best in the worst case.
+const HIGHEST_RATE: f32 = 0.2;
 /// What all that was learned counts for after the level has shifted.
 const REMEMBERED: f32 = 0.3;
 /// Losses are cut here, in units of the scale.

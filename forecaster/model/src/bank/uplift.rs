@@ -101,6 +101,11 @@ impl Kind {
         self.next.saturating_sub(slack)..self.next + self.length + slack
     }
 
+    /// Whether it is a peak that has come back, and is expected in a step.
+    fn is_peak_at(&self, step: u64) -> bool {
+        self.name.is_none() && self.hits >= 2.0 && self.window().contains(&step)
+    }
+
     /// Whether a peak that was found may be going on.
     fn is_near(&self, step: u64) -> bool {
         self.name.is_none()
@@ -170,24 +175,28 @@ impl Uplift {
         usual * factor.unwrap_or(1.0)
     }
 
-    /// What a peak that comes back would reach in a step, if methods expect `usual(step)`; 0 when none is expected.
+    /// What a peak that comes back may reach in a step, as far as it is trusted, if methods expect `usual(step)`; 0 when none
+    /// is expected.
     pub(super) fn floor(&self, now: u64, step: u64, usual: impl Fn(u64) -> f64) -> f64 {
-        let peaks = self.peaks_at(step).map(|kind| {
+        self.peaks(now, step, usual, Kind::factor).fold(0.0, f64::max)
+    }
+
+    /// What a peak that has come back reaches in a step if it comes; none when none is expected.
+    pub(super) fn height(&self, now: u64, step: u64, usual: impl Fn(u64) -> f64) -> Option<f64> {
+        self.peaks(now, step, usual, |kind| f64::from(kind.ratio)).reduce(f64::max)
+    }
+
+    fn peaks(
+        &self,
+        now: u64,
+        step: u64,
+        usual: impl Fn(u64) -> f64,
+        factor: impl Fn(&Kind) -> f64,
+    ) -> impl Iterator<Item = f64> {
+        self.kinds.iter().filter(move |kind| kind.is_peak_at(step)).map(move |kind| {
             let first = kind.window().start;
-            kind.factor() * if first <= now + 1 { self.before } else { usual(first - 1) }
-        });
-        peaks.fold(0.0, f64::max)
-    }
-
-    /// Whether a peak is expected that has come back before.
-    pub(super) fn expects_peak(&self, step: u64) -> bool {
-        self.peaks_at(step).next().is_some()
-    }
-
-    fn peaks_at(&self, step: u64) -> impl Iterator<Item = &Kind> {
-        self.kinds
-            .iter()
-            .filter(move |kind| kind.name.is_none() && kind.hits >= 2.0 && kind.window().contains(&step))
+            factor(kind) * if first <= now + 1 { self.before } else { usual(first - 1) }
+        })
     }
 
     /// Kinds of announced events that go on then, and when each begins.
@@ -342,7 +351,10 @@ mod tests {
             let value = if (40..48).contains(&(step % SEASON)) { 25.0 } else { 10.0 };
             uplift.learn(step, value, Some((value, 1.0)), SEASON);
         }
-        assert!(factor(&uplift, 9 * SEASON, 9 * SEASON + 44) > 1.6 && uplift.expects_peak(9 * SEASON + 44));
+        assert!(
+            factor(&uplift, 9 * SEASON, 9 * SEASON + 44) > 1.6
+                && uplift.height(9 * SEASON, 9 * SEASON + 44, |_| 10.0).is_some()
+        );
     }
 
     #[test]

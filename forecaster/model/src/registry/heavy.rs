@@ -32,6 +32,7 @@ pub const LIGHT: Entry = Entry {
     school: None,
     recipe: None,
     light: false,
+    seasonal: false,
 };
 
 /// Its weight before anything is known, relative to those of the light members.
@@ -46,6 +47,7 @@ const fn with<T: Member>(name: &'static str, summary: &'static str) -> Entry {
         school: None,
         recipe: None,
         light: false,
+        seasonal: false,
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct ForecastConfig {
 }
 
 /// The default model.
-const USUAL: &str = "seasonal-naive";
+const USUAL: &str = "auto";
 const FIT_SHARE: f64 = 0.2;
 /// The model that takes heavy ones in.
 const BANK: &str = "auto";

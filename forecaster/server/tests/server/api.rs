@@ -14,7 +14,7 @@ async fn what_was_used_is_predicted_and_survives_a_restart() {
     use_for_steps(&mut proxy, 1, "acme", 20, 12).await;
     let prediction = forecaster.json("/predictUsage?key=acme&resource=requests").await;
     assert_eq!(prediction["tier"], "gold");
-    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"seasonal-naive".into(), &20.into()));
+    assert_eq!((&prediction["model"], &prediction["season_steps"]), (&"auto".into(), &20.into()));
     let steps = prediction["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10);
     let mix = &steps[0]["scenarios"];

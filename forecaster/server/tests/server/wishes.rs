@@ -44,10 +44,16 @@ async fn wish_for_steps(proxy: &mut Proxy, steps: u64) -> u64 {
     reports
 }
 
-/// Asks until a shortage is expected of every step, since the newest step may have been one of silence.
+/// Asks until a shortage is expected of every step, since the newest step may have been one of silence, and there may be
+/// no plan yet.
 async fn short_steps(forecaster: &Forecaster) -> Value {
     for _ in 0..50 {
-        let availability = forecaster.json("/resourceAvailability").await;
+        let answer = forecaster.get("/resourceAvailability").await;
+        if answer.status() == 503 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        }
+        let availability: Value = answer.json().await.unwrap();
         let requests = &availability["resources"][0];
         if requests["steps"][0]["expected_shortage_per_s"].as_f64().unwrap() > 0.0 {
             return availability;

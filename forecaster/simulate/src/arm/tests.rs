@@ -129,7 +129,7 @@ fn the_future_is_what_the_trace_brings() {
 fn foresight_orders_late_capacity_in_time() {
     let generation = Generation { scenario: Scenario::LateCapacity, hours: 3, ..tests::generation(SEED) };
     let (made, mut policy) = generate(&tests::rates(), &generation).unwrap();
-    policy.elastic = Scenario::LateCapacity.elastic(20.0, 0.65, 4.0, None);
+    policy.elastic = Scenario::LateCapacity.elastic(20.0, 0.65, 4.0);
     let world = (made, policy);
     let of = |name: &str| run(&named(name), &world, 25.0);
     let (reactive, perfect) = (of("reactive"), of("perfect-unreserved"));

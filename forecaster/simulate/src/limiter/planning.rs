@@ -73,19 +73,13 @@ impl<'a> Planning<'a> {
         Ok(Timestamp::from_millis(report_at_ms.min(closes_at_ms)))
     }
 
-    /// What everybody together is expected to ask of the first resource in a step: the mean, or in peaks that
-    /// come back, the quantile by which capacity is ordered.
+    /// What everybody together is expected to ask of the first resource in a step: the mean, or a peak that
+    /// comes back.
     pub(crate) fn expected(&self, step: u64) -> Option<f64> {
         match self.foresight {
             Foresight::None => None,
             Foresight::Perfect(future) => Some(future.total(0, step) as f64),
-            Foresight::Model | Foresight::Shuffled(_) => {
-                let total = self.learner.total(0)?;
-                match self.policy.elastic.and_then(|elastic| elastic.quantile) {
-                    Some(level) => total.to_provide_for(step, level),
-                    None => Some(total.at(step)?.mean),
-                }
-            }
+            Foresight::Model | Foresight::Shuffled(_) => self.learner.total(0)?.to_provide_for(step),
         }
     }
 

@@ -181,8 +181,7 @@ mod tests {
     /// Demand of 600 tokens a minute, 1800 from minute 10 to 20; the capacity fits it exactly to begin with.
     fn sizes(expected: &dyn Fn(u64) -> Option<f64>) -> (Vec<(u64, f64, u64)>, f64) {
         let sizes = std::cell::RefCell::new(Vec::new());
-        let elastic =
-            Elastic { utilisation: 1.0, lead_steps: 3, unit_per_s: 5.0, burst_s: 2.0, quantile: None };
+        let elastic = Elastic { utilisation: 1.0, lead_steps: 3, unit_per_s: 5.0, burst_s: 2.0 };
         let limiter = Box::new(Recorder { expected, sizes: &sizes });
         let mut supplied = Supplied::new(limiter, elastic, 60_000, 10.0, Timestamp::from_millis(0));
         let mut next = Timestamp::from_millis(0);
