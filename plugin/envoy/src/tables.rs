@@ -25,6 +25,8 @@ use crate::{
 const SLICE_KEYS: u32 = 128;
 /// How much of a tick may go into tables. One slice or one piece may come on top.
 const MOST_NS: u64 = 400_000;
+/// The same where no request has come since the last time.
+const MOST_NS_IF_IDLE: u64 = 1_500_000;
 /// The same for a small table, so that it is in force within the call that brings it.
 const MOST_NS_IF_SMALL: u64 = 3_000_000;
 /// A small one: below a thousand keys, mostly.
@@ -45,6 +47,10 @@ pub(crate) struct Tables {
     trial: Fetch,
     /// When something was last done for them.
     seen_to: Timestamp,
+    /// Requests up to then.
+    requests: u64,
+    /// None has come for a while.
+    is_idle: bool,
 }
 
 /// Tables from shared data, for one allocator.
@@ -173,6 +179,9 @@ impl State {
         }
         let began = host::now();
         let mut now = began;
+        let requests = self.gate.allocator().requests();
+        self.tables.is_idle = requests == self.tables.requests && now.since(self.tables.seen_to) >= PAUSE_NS;
+        self.tables.requests = requests;
         while now.since(began) < self.most_ns() && self.go_on(now) {
             now = host::now();
         }
@@ -185,12 +194,16 @@ impl State {
             None if self.link.has_parts() => self.link.expects_little(),
             None => self.tables.arrived.next().is_some_and(|table| table.len() <= SMALL_BYTES),
         };
-        if is_small { MOST_NS_IF_SMALL } else { MOST_NS }
+        match (is_small, self.tables.is_idle) {
+            (true, _) => MOST_NS_IF_SMALL,
+            (false, true) => MOST_NS_IF_IDLE,
+            (false, false) => MOST_NS,
+        }
     }
 
     /// The same, where messages come one upon the other: a tick does what those of large tables leave.
     pub(crate) fn install_in_between(&mut self, now: Timestamp) {
-        if now.since(self.tables.seen_to) >= PAUSE_NS || self.most_ns() > MOST_NS {
+        if now.since(self.tables.seen_to) >= PAUSE_NS || self.most_ns() == MOST_NS_IF_SMALL {
             self.install_tables();
         }
     }
