@@ -224,14 +224,12 @@ impl Allocator {
     }
 
     /// Takes a part of every budget; the other workers have the rest. The table in force has to be applied again
-    /// then, and may be. In a crew the budgets are whole, and this does nothing.
+    /// then, and may be; one on its way has to be staged again. In a crew the budgets are whole, and this does nothing.
     pub fn set_share(&mut self, share: Share, now: Timestamp) {
         if share == self.share || self.crew.is_some() {
             return;
         }
-        while self.installation.is_some() {
-            self.install(u32::MAX, now);
-        }
+        self.end_installation(now);
         let now = self.begin(now, u32::MAX);
         self.share = share;
         (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);

@@ -164,6 +164,12 @@ impl Assembly {
         Ok(())
     }
 
+    /// Length of the table on its way; 0 when there is none.
+    #[must_use]
+    pub fn expected_bytes(&self) -> usize {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.bytes as usize)
+    }
+
     /// Adds the next chunk; returns the table's bytes once all are there.
     ///
     /// # Errors

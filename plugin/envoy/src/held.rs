@@ -63,14 +63,14 @@ impl Stream {
 
     /// The headers of the request, which is the one that is being handled from now on; `None` when it has gone.
     pub(crate) fn headers(&self) -> Option<Headers> {
-        hostcalls::set_effective_context(self.context).ok().map(|()| Headers::of_request())
+        host::act_for(self.context).then(Headers::of_request)
     }
 
     /// Lets the request pass or answers it. Envoy acts when the call into the plugin has returned.
     ///
     /// A stream that has gone meanwhile is left alone: its request notices by itself.
     pub(crate) fn finish(self, verdict: Verdict, tier: &str, shown: Shown) {
-        if hostcalls::set_effective_context(self.context).is_err() {
+        if !host::act_for(self.context) {
             return;
         }
         host::show_decision(&verdict, tier, shown);

@@ -1,8 +1,9 @@
 //! Hostcalls that cannot panic.
 //!
 //! The SDK panics at every status that it does not expect, and a panic costs Envoy the VM and the client a 503. Here an unexpected
-//! status is simply no value. Of the SDK's own there are only those left that come once a stream, a configuration or a metric, or
-//! that pause, resume and answer requests: Envoy documents no other status for them.
+//! status is simply no value. Of the SDK's own there are only those left that open a stream, resume and answer requests, and call
+//! `clear_route_cache`. Of the statuses that Envoy's code returns for them the SDK knows all but the one for an argument that does not
+//! lie in this module's memory; the ABI promises nothing about others.
 
 mod clock;
 mod headers;
@@ -12,7 +13,7 @@ pub(crate) use clock::{era, keep_time, now};
 pub(crate) use headers::{Headers, forget_habits};
 use proxy_wasm::{
     hostcalls,
-    types::{BufferType, LogLevel, MapType},
+    types::{BufferType, LogLevel, MapType, MetricType},
 };
 use tidegate_core::{config::Config, gate::Verdict, outcome::Response};
 
@@ -54,6 +55,11 @@ pub(crate) fn buffer(kind: BufferType, start: usize, most: usize) -> Vec<u8> {
     raw::buffer(kind, start, most).unwrap_or_default()
 }
 
+/// Ends a gRPC stream of the present root context; another's goes on.
+pub(crate) fn cancel_stream(stream: u32) {
+    raw::cancel_stream(stream);
+}
+
 /// Sends a message on a gRPC stream; one that is no more will be found closed.
 pub(crate) fn send_on_stream(stream: u32, message: &[u8]) {
     let _ = raw::send_on_stream(stream, message);
@@ -80,13 +86,23 @@ pub(crate) fn set_tick_period(period_ms: u64) -> bool {
 }
 
 pub(crate) fn log(level: LogLevel, message: &str) {
-    let _ = hostcalls::log(level, &format!("tidegate: {message}"));
+    raw::log(level, &format!("tidegate: {message}"));
 }
 
 /// A property of the plugin as text; empty when there is none.
 pub(crate) fn property(name: &str) -> String {
-    let bytes = hostcalls::get_property(vec![name]).ok().flatten().unwrap_or_default();
+    let bytes = raw::property(&[name]).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What is done from now on is done for this context, until the call into the plugin has returned. False when it is no more.
+pub(crate) fn act_for(context: u32) -> bool {
+    raw::act_for(context)
+}
+
+/// Makes a metric; `None` when Envoy would not.
+pub(crate) fn define_metric(kind: MetricType, name: &str) -> Option<u32> {
+    raw::define_metric(kind, name)
 }
 
 pub(crate) fn add_response_header(name: &str, value: &str) {

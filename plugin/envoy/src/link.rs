@@ -23,6 +23,8 @@ const MOST_PARTS: usize = MAX_TABLE_BYTES / CHUNK_BYTES;
 #[derive(Default)]
 pub(crate) struct Link {
     stream: Option<u32>,
+    /// A stream that was left, maybe by another root context than the one that had opened it and alone can end it.
+    former: Option<u32>,
     /// The forecaster has welcomed us on this stream.
     welcomed: bool,
     retry_at: Timestamp,
@@ -73,12 +75,18 @@ impl Link {
     /// Ends the stream, to open it anew or not at all.
     pub(crate) fn leave(&mut self) {
         if let Some(stream) = self.stream.take() {
-            let _ = hostcalls::cancel_grpc_stream(stream);
+            host::cancel_stream(stream);
+            self.former = Some(stream);
         }
         self.welcomed = false;
         self.parts.clear();
         self.retry_at = Timestamp::default();
         self.backoff_ms = 0;
+    }
+
+    /// Ends a stream that was left.
+    pub(crate) fn end_former(&mut self) {
+        self.former.take().into_iter().for_each(host::cancel_stream);
     }
 
     /// Takes a message of the stream; anything that is not for us is ignored with a log line.
@@ -98,6 +106,11 @@ impl Link {
                 None
             }
         }
+    }
+
+    /// Whether a table on its way is so small that it comes in one chunk; true before anything is known of it.
+    pub(crate) fn expects_little(&self) -> bool {
+        self.assembly.expected_bytes() <= CHUNK_BYTES
     }
 
     /// Whether parts of tables wait for [`Self::next_part`].

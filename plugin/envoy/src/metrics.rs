@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use proxy_wasm::{hostcalls, types::MetricType};
+use proxy_wasm::types::MetricType;
 use tidegate_core::{config::Mode, gate::Label};
 
 use crate::host;
@@ -131,7 +131,7 @@ fn signed(amount: u64) -> i64 {
 }
 
 fn define(kind: MetricType, name: &str) -> Option<u32> {
-    hostcalls::define_metric(kind, name).ok()
+    host::define_metric(kind, name)
 }
 
 /// A tier's name without characters that would break a metric's name.

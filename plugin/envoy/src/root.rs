@@ -26,7 +26,11 @@ const SLACK_NS: u64 = 5_000_000;
 
 /// The root context.
 pub(crate) struct Root {
+    /// As Envoy knows it.
+    id: u32,
     state: Shared,
+    /// Which of the plugin's root contexts it is.
+    number: u32,
     chores: u32,
     chores_due: Timestamp,
     /// A stream that Envoy closed within the call that opened it.
@@ -34,8 +38,15 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    pub(crate) fn new() -> Self {
-        Self { state: state::of_plugin(""), chores: 0, chores_due: Timestamp::default(), closed_early: None }
+    pub(crate) fn new(id: u32) -> Self {
+        Self {
+            id,
+            state: state::of_plugin(""),
+            number: 0,
+            chores: 0,
+            chores_due: Timestamp::default(),
+            closed_early: None,
+        }
     }
 
     fn do_chores(&mut self, now: Timestamp) {
@@ -49,12 +60,8 @@ impl Root {
             if !state.crew.is_member() {
                 return;
             }
-            if host::keep_time() {
-                // Times of before mean nothing any more.
-                let now = host::now();
-                state.open_books(now);
-                state.share();
-            }
+            state.keep_up();
+            let now = host::now();
             let leader = state.crew.leader();
             let requests = state.gate.allocator().requests();
             let holds = state.holds();
@@ -89,10 +96,11 @@ impl Root {
         );
         self.with(|state| state.metrics.set("tidegate_bodies_unread", 1));
         for context in stuck {
-            if proxy_wasm::hostcalls::set_effective_context(context).is_ok() {
+            if host::act_for(context) {
                 let _ = proxy_wasm::hostcalls::resume_http_request();
             }
         }
+        host::act_for(self.id);
     }
 
     /// Decides requests anew whose places in the queue were lost.
@@ -105,6 +113,7 @@ impl Root {
                 stream.finish(verdict, &tier, shown);
             }
         }
+        host::act_for(self.id);
     }
 
     fn shown(&self) -> Shown {
@@ -136,6 +145,7 @@ impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         host::keep_time();
         self.state = state::of_plugin(&host::property("plugin_name"));
+        self.number = self.with(State::take_over).unwrap_or_default();
         let bytes = host::buffer(BufferType::PluginConfiguration, 0, size);
         let shell = Shell { is_proxy: true, reads_bodies: cfg!(feature = "llm") };
         match Config::parse_for(&bytes, shell) {
@@ -178,11 +188,17 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let now = host::now();
+        let number = self.number;
+        if self.with(|state| state.is_led_by(number)) != Some(true) {
+            return;
+        }
         let released = self.with(|state| state.let_go(now)).unwrap_or_default();
         let shown = self.shown();
         for (stream, verdict, tier) in released {
             stream.finish(verdict, &tier, shown);
         }
+        // Ticks and streams are those of the context that asks for them.
+        host::act_for(self.id);
         #[cfg(feature = "llm")]
         self.let_go_without_bodies(now);
         // A clock that jumps back does not stop them.

@@ -45,8 +45,12 @@ pub(crate) struct State {
     pub(crate) tables: Tables,
     #[cfg(feature = "llm")]
     pub(crate) bodies: crate::body::Watch,
-    /// Length of a tick.
+    /// Which root context acts.
+    root: u32,
+    /// Length of its ticks; 0 before it has any.
     tick_ms: u64,
+    /// The era of the clock that the books are of.
+    era: u64,
     /// This worker's part of the budgets on trial.
     trial_share: Share,
     pub(crate) plugin: String,
@@ -86,7 +90,9 @@ impl State {
             tables: Tables::default(),
             #[cfg(feature = "llm")]
             bodies: crate::body::Watch::default(),
+            root: 0,
             tick_ms: 0,
+            era: 0,
             trial_share: Share::WHOLE,
             plugin: plugin.to_owned(),
             configured: false,
@@ -96,6 +102,31 @@ impl State {
 
     pub(crate) const fn is_configured(&self) -> bool {
         self.configured
+    }
+
+    /// A new root context is there, and acts from now on; returns which it is. Envoy ends the one before when its listener has
+    /// drained, and with it its ticks, its stream, and whom its queues would wake.
+    pub(crate) fn take_over(&mut self) -> u32 {
+        self.root = self.root.wrapping_add(1);
+        self.tick_ms = 0;
+        self.link.leave();
+        self.courier.leave_intake();
+        if self.crew.is_member() {
+            self.courier.open_mailbox(self.crew.id());
+        }
+        self.root
+    }
+
+    /// Whether this root context acts. One that does not gets no more ticks.
+    pub(crate) fn is_led_by(&mut self, root: u32) -> bool {
+        if self.root == root {
+            return true;
+        }
+        self.link.end_former();
+        host::set_tick_period(0);
+        // A request that came by it may have asked for a tick there.
+        self.tick_ms = 0;
+        false
     }
 
     /// Takes over an accepted configuration; learned state stays. Where budgets are others, so is the queue: who waited in the one
@@ -162,12 +193,23 @@ impl State {
 
     /// Shares all budgets with the other workers, by the books of the present era.
     ///
-    /// A table that is partly in force is finished for it at once: this comes with the first request, another set of resources, or a
-    /// clock that was set.
+    /// A table that is partly in force is finished for it at once, one that is not is begun anew: this comes with the first request,
+    /// another set of resources, or a clock that was set.
     pub(crate) fn open_books(&mut self, now: Timestamp) {
-        let cells = books::cells(&self.plugin, &self.gate.resource_names(), host::era());
+        self.era = host::era();
+        let cells = books::cells(&self.plugin, &self.gate.resource_names(), self.era);
         let sharing = self.sharing();
         self.keeping_tables(|state| state.gate.allocator_mut().join_crew(&cells, sharing, now));
+    }
+
+    /// Goes by the books of the present era, if those it has are of another.
+    pub(crate) fn keep_up(&mut self) {
+        host::keep_time();
+        if self.era != host::era() {
+            // Times of before mean nothing any more.
+            self.open_books(host::now());
+            self.share();
+        }
     }
 
     /// Shared data outlives VMs: what is not there yet nobody has drawn on.
@@ -225,7 +267,7 @@ impl State {
         let sharing = self.sharing();
         if self.gate.allocator().crew() != Some(sharing) {
             self.gate.allocator_mut().set_crew(sharing);
-            self.tables.look();
+            self.tables.begin_anew();
         }
     }
 
@@ -236,7 +278,7 @@ impl State {
         if change > Share::new(1, SHARE_STEPS) || (share == Share::WHOLE && self.trial_share != share) {
             self.gate.set_share(share, now);
             self.trial_share = share;
-            self.tables.look();
+            self.tables.begin_anew();
         }
     }
 

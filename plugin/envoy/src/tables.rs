@@ -10,7 +10,7 @@ use tidegate_core::{
     Allocator, Progress, Stage, Timestamp,
     sync::TableAck,
     table::{Heading, TableError},
-    transfer::Queue,
+    transfer::{CHUNK_BYTES, Queue},
 };
 
 use crate::{
@@ -25,6 +25,12 @@ use crate::{
 const SLICE_KEYS: u32 = 128;
 /// How much of a tick may go into tables. One slice or one piece may come on top.
 const MOST_NS: u64 = 400_000;
+/// The same where no request has come since the last time.
+const MOST_NS_IF_IDLE: u64 = 1_500_000;
+/// The same for a small table, so that it is in force within the call that brings it.
+const MOST_NS_IF_SMALL: u64 = 3_000_000;
+/// A small one: below a thousand keys, mostly.
+const SMALL_BYTES: usize = CHUNK_BYTES;
 /// Requests have at least so much time in between.
 const PAUSE_NS: u64 = 1_000_000;
 
@@ -41,6 +47,10 @@ pub(crate) struct Tables {
     trial: Fetch,
     /// When something was last done for them.
     seen_to: Timestamp,
+    /// Requests up to then.
+    requests: u64,
+    /// None has come for a while.
+    is_idle: bool,
 }
 
 /// Tables from shared data, for one allocator.
@@ -95,6 +105,12 @@ impl Tables {
         self.trial.looks = true;
     }
 
+    /// The same, when what is being read may not be the next any more.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.live, self.trial) = Default::default();
+        self.look();
+    }
+
     /// Another leads now, and is told everything again.
     pub(crate) fn leave(&mut self) {
         self.arrived.clear();
@@ -127,7 +143,10 @@ impl State {
     fn take_table(&mut self, table: Vec<u8>) {
         let epoch = Heading::read(&table).map_or(0, |heading| heading.epoch);
         let is_staged = self.gate.allocator().staged().is_some_and(|staged| staged.heading.epoch == epoch);
-        if !is_staged && !self.tables.arrived.has(epoch) {
+        if is_staged {
+            // It may have come by shared data.
+            self.tables.owed = Some(epoch);
+        } else if !self.tables.arrived.has(epoch) {
             self.tables.arrived.push(table);
         }
     }
@@ -153,22 +172,38 @@ impl State {
             && (self.link.has_parts() || self.expects_table() || self.gate.trial().is_some_and(tries))
     }
 
-    /// Goes on with what is on its way, for less than a millisecond.
+    /// Goes on with what is on its way, for less than a millisecond; if it is small, until it is there.
     pub(crate) fn install_tables(&mut self) {
         if !self.crew.is_member() {
             return;
         }
         let began = host::now();
         let mut now = began;
-        while now.since(began) < MOST_NS && self.go_on(now) {
+        let requests = self.gate.allocator().requests();
+        self.tables.is_idle = requests == self.tables.requests && now.since(self.tables.seen_to) >= PAUSE_NS;
+        self.tables.requests = requests;
+        while now.since(began) < self.most_ns() && self.go_on(now) {
             now = host::now();
         }
         self.tables.seen_to = now;
     }
 
-    /// The same, where messages come one upon the other: a tick does what these leave.
+    fn most_ns(&self) -> u64 {
+        let is_small = match self.gate.allocator().staged() {
+            Some(staged) => staged.bytes.len() <= SMALL_BYTES,
+            None if self.link.has_parts() => self.link.expects_little(),
+            None => self.tables.arrived.next().is_some_and(|table| table.len() <= SMALL_BYTES),
+        };
+        match (is_small, self.tables.is_idle) {
+            (true, _) => MOST_NS_IF_SMALL,
+            (false, true) => MOST_NS_IF_IDLE,
+            (false, false) => MOST_NS,
+        }
+    }
+
+    /// The same, where messages come one upon the other: a tick does what those of large tables leave.
     pub(crate) fn install_in_between(&mut self, now: Timestamp) {
-        if now.since(self.tables.seen_to) >= PAUSE_NS {
+        if now.since(self.tables.seen_to) >= PAUSE_NS || self.most_ns() == MOST_NS_IF_SMALL {
             self.install_tables();
         }
     }
@@ -185,7 +220,7 @@ impl State {
             self.tables.arrived.put_back(table);
             (self.tables.owed, self.tables.saving) = (None, None);
         }
-        self.tables.look();
+        self.tables.begin_anew();
     }
 
     fn go_on(&mut self, now: Timestamp) -> bool {
@@ -231,6 +266,12 @@ impl State {
         };
         if is_pushed {
             let epoch = Heading::read(&table).map_or(0, |heading| heading.epoch);
+            let allocator = self.gate.allocator();
+            if epoch > 0 && [allocator.epoch(), allocator.snapshot_epoch()].contains(&epoch) {
+                // A forecaster tells what there is to every new stream.
+                self.acknowledge(None);
+                return true;
+            }
             (self.tables.owed, self.tables.saving) = (Some(epoch), Some(0));
         }
         if let Err(error) = self.gate.allocator_mut().stage(table, now) {

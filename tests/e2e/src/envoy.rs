@@ -53,7 +53,7 @@ impl Envoy {
         folder: &Path,
     ) -> Result<Self> {
         let first = config.listeners.first().context("an Envoy without a listener")?;
-        Self::launch(binary, &config.to_yaml(), (first.listen, config.admin), workers, folder).await
+        Self::launch(binary, &config.to_yaml(), (first.listen, config.admin), workers, &[], folder).await
     }
 
     /// Like [`Self::start_workers`], with additions to the configuration.
@@ -69,7 +69,7 @@ impl Envoy {
     ) -> Result<Self> {
         let first = config.listeners.first().context("an Envoy without a listener")?;
         let yaml = extra.added_to(&config.to_yaml())?;
-        Self::launch(binary, &yaml, (first.listen, config.admin), workers, folder).await
+        Self::launch(binary, &yaml, (first.listen, config.admin), workers, &[], folder).await
     }
 
     /// Like [`Self::start`], with a configuration file as it is, which listens at `listen` and `admin`.
@@ -83,7 +83,22 @@ impl Envoy {
         admin: SocketAddr,
         folder: &Path,
     ) -> Result<Self> {
-        Self::launch(binary, yaml, (listen, admin), 1, folder).await
+        Self::launch(binary, yaml, (listen, admin), 1, &[], folder).await
+    }
+
+    /// Like [`Self::start_with`]; a listener that is replaced lives on for so long.
+    ///
+    /// # Errors
+    /// When Envoy does not serve, with the end of its log.
+    pub async fn start_draining(
+        binary: &Path,
+        yaml: &str,
+        (listen, admin): (SocketAddr, SocketAddr),
+        drain_s: u32,
+        folder: &Path,
+    ) -> Result<Self> {
+        let extra = ["--drain-time-s", &drain_s.to_string()];
+        Self::launch(binary, yaml, (listen, admin), 1, &extra, folder).await
     }
 
     async fn launch(
@@ -91,6 +106,7 @@ impl Envoy {
         yaml: &str,
         (listen, admin): (SocketAddr, SocketAddr),
         workers: u32,
+        extra: &[&str],
         folder: &Path,
     ) -> Result<Self> {
         let path = folder::write(folder, "envoy.yaml", yaml)?;
@@ -102,6 +118,7 @@ impl Envoy {
             "--log-level",
             "info",
         ]);
+        command.args(extra);
         let process = Process::start("Envoy", &mut command, &folder.join("envoy.log"))?;
         let mut envoy = Self { process, listen, admin };
         wait::until("Envoy becomes ready", START_LIMIT, || {

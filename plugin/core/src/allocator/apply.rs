@@ -182,6 +182,17 @@ impl Allocator {
         Progress::Working
     }
 
+    /// Ends what is on its way: a table that is partly in force by finishing it, since keys know only the one before; any other is
+    /// dropped.
+    pub(super) fn end_installation(&mut self, now: Timestamp) {
+        if self.staged().is_some_and(|staged| staged.stage != Stage::Installing) {
+            self.installation = None;
+        }
+        while self.installation.is_some() {
+            self.install(u32::MAX, now);
+        }
+    }
+
     /// A delta must build on the snapshot in force, and leave the tiers as they are.
     fn check_base(&self, table: &Table) -> Result<(), TableError> {
         if table.base_epoch == 0 {

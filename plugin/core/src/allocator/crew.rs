@@ -39,11 +39,9 @@ pub struct Crew {
 impl Allocator {
     /// Shares all budgets with the workers that have the same cells, resources and tables; what is in this one's own is
     /// dropped. From now on every `now` has to be of one clock that does not jump, the same for all workers.
-    /// The table in force has to be applied again then, and may be.
+    /// The table in force has to be applied again then, and may be; one on its way has to be staged again.
     pub fn join_crew(&mut self, cells: &CrewCells, crew: Crew, now: Timestamp) {
-        while self.installation.is_some() {
-            self.install(u32::MAX, now);
-        }
+        self.end_installation(now);
         let now = self.begin(now, 0);
         (self.policy.epoch, self.policy.snapshot_epoch) = (0, 0);
         (self.share, self.crew) = (Share::WHOLE, Some(crew));

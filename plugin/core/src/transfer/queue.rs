@@ -1,14 +1,15 @@
 //! Tables that have come while another is still on its way into force.
 //!
 //! They have their turn in the order in which they came, each with an answer of its own. Where more come than there is room for,
-//! what the newest makes superfluous goes without one: a snapshot stands in for everything before it, a delta for all deltas, since
-//! each names what any before it did.
+//! what the last but one makes superfluous goes without one: a snapshot stands in for everything before it, a delta for all deltas
+//! since the snapshot, because each names what any before it did. The newest may turn out to be bad, and then the last but one is as
+//! good as there is.
 
 use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::table::Heading;
 
-/// As many as a forecaster has to say at once: a snapshot and a delta on it.
+/// So many snapshots, and so many deltas after each.
 const MOST: usize = 2;
 
 /// Tables waiting for their turn.
@@ -26,15 +27,16 @@ impl Queue {
 
     /// A table has come.
     pub fn push(&mut self, table: Vec<u8>) {
-        if self.tables.len() >= MOST {
-            if is_snapshot(&table) {
-                self.tables.clear();
-            } else {
-                // The snapshot that it probably builds on has to stay.
-                let last = self.tables.iter().rposition(|table| is_snapshot(table));
-                let snapshot = last.and_then(|position| self.tables.remove(position));
-                self.tables.clear();
-                self.tables.extend(snapshot);
+        let last_snapshot = self.tables.iter().rposition(|table| is_snapshot(table));
+        if is_snapshot(&table) {
+            let snapshots = self.tables.iter().filter(|table| is_snapshot(table)).count();
+            if snapshots >= MOST {
+                self.tables.drain(..last_snapshot.unwrap_or(0));
+            }
+        } else {
+            let first = last_snapshot.map_or(0, |position| position + 1);
+            if self.tables.len() - first >= MOST {
+                self.tables.remove(first);
             }
         }
         self.tables.push_back(table);
@@ -43,6 +45,12 @@ impl Queue {
     /// A table is back that had left: it is the next again.
     pub fn put_back(&mut self, table: Vec<u8>) {
         self.tables.push_front(table);
+    }
+
+    /// The next table.
+    #[must_use]
+    pub fn next(&self) -> Option<&[u8]> {
+        self.tables.front().map(Vec::as_slice)
     }
 
     /// The next table leaves.
@@ -110,24 +118,42 @@ mod tests {
     }
 
     #[test]
-    fn where_more_come_the_newest_wins_with_the_snapshot_that_it_needs() {
-        assert_eq!(left(&[(20, 0), (21, 20), (22, 20), (23, 20)]), [20, 23]);
-        assert_eq!(left(&[(15, 10), (16, 10), (17, 10)]), [17]);
-        assert_eq!(left(&[(20, 0), (21, 20), (30, 0), (31, 30)]), [30, 31]);
-        assert_eq!(left(&[(20, 0), (30, 0), (31, 30)]), [30, 31]);
-        assert_eq!(left(&[(15, 10), (20, 0), (21, 20)]), [20, 21]);
+    fn where_more_come_the_last_two_stay_with_the_snapshots_that_they_need() {
+        assert_eq!(left(&[(20, 0), (21, 20), (22, 20), (23, 20)]), [20, 22, 23]);
+        assert_eq!(left(&[(15, 10), (16, 10), (17, 10)]), [16, 17]);
+        assert_eq!(left(&[(15, 10), (20, 0), (30, 0), (40, 0)]), [30, 40]);
+        assert_eq!(left(&[(20, 0), (21, 20), (30, 0), (31, 30), (40, 0), (41, 40)]), [30, 31, 40, 41]);
+    }
+
+    #[test]
+    fn the_newest_takes_no_place_before_it_is_known_to_be_good() {
+        // If 30 is refused, 20 and 21 have come into force.
+        assert_eq!(left(&[(20, 0), (21, 20), (30, 0)]), [20, 21, 30]);
+        assert_eq!(left(&[(20, 0), (21, 20), (22, 20)]), [20, 21, 22]);
+        assert_eq!(left(&[(15, 10), (20, 0), (30, 0)]), [15, 20, 30]);
+    }
+
+    #[test]
+    fn however_many_come_few_wait() {
+        let mut queue = Queue::new();
+        for epoch in 0..200_u64 {
+            queue.push(table(epoch, if epoch % 7 == 0 { 0 } else { epoch - epoch % 7 }));
+            assert!(queue.tables.len() <= MOST * (1 + MOST) + MOST, "{}", queue.tables.len());
+        }
     }
 
     #[test]
     fn what_is_no_table_has_its_turn_too_but_takes_nobodys_place() {
         let mut queue = Queue::new();
-        for bytes in [table(20, 0), b"noise".to_vec(), b"more noise".to_vec()] {
+        for bytes in [table(20, 0), b"noise".to_vec(), b"more".to_vec(), b"more noise".to_vec()] {
             queue.push(bytes);
         }
         assert!(queue.has(20) && !queue.has(21));
         assert_eq!(queue.pop(), Some(table(20, 0)));
         queue.put_back(table(20, 0));
+        assert_eq!(queue.next(), Some(table(20, 0).as_slice()));
         assert_eq!(queue.pop(), Some(table(20, 0)));
+        assert_eq!(queue.pop(), Some(b"more".to_vec()));
         assert_eq!(queue.pop(), Some(b"more noise".to_vec()));
         assert!(queue.is_empty());
     }

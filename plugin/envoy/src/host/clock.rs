@@ -28,24 +28,23 @@ pub(crate) fn era() -> u64 {
     OFFSET_NS.get().unwrap_or_default()
 }
 
-/// Looks whether the wall clock has been set, by this worker's own eyes or by another's. True when another era has begun.
-pub(crate) fn keep_time() -> bool {
+/// Looks whether the wall clock has been set, by this worker's own eyes or by another's: then [`era`] is another.
+pub(crate) fn keep_time() {
     let (wall, monotonic) = (raw::wall_ns(), raw::monotonic_ns());
     let before = OFFSET_NS.get();
     // Mostly there is no need to ask the others.
     if choose(before, None, wall, monotonic) == Choice::Keep {
-        return false;
+        return;
     }
     let (shared, read) = read();
     let next = match choose(before, shared, wall, monotonic) {
-        Choice::Keep => return false,
+        Choice::Keep => return,
         Choice::Join(offset) => offset,
         Choice::Begin(own) if set_shared_data(SHARED, &own.to_le_bytes(), read) => own,
         // Another was faster.
         Choice::Begin(own) => self::read().0.unwrap_or(own),
     };
     OFFSET_NS.set(Some(next));
-    before != Some(next)
 }
 
 fn read() -> (Option<u64>, Option<u32>) {

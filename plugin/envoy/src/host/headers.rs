@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use proxy_wasm::{hostcalls, types::MapType};
+use proxy_wasm::types::MapType;
 use tidegate_core::attributes::{Attributes, HeaderPairs};
 
 use super::raw;
@@ -77,7 +77,7 @@ impl Attributes for Headers {
     }
 
     fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
-        hostcalls::get_property(names.to_vec()).ok().flatten()
+        raw::property(names)
     }
 }
 

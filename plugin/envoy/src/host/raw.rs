@@ -8,9 +8,9 @@ mod stream;
 
 use std::ptr;
 
-use proxy_wasm::types::MapType;
+use proxy_wasm::types::{LogLevel, MapType, MetricType};
 pub(super) use shared::{dequeue, enqueue, register_queue, resolve_queue, set_shared_data, shared_data};
-pub(super) use stream::{buffer, send_on_stream, stream_status};
+pub(super) use stream::{buffer, cancel_stream, send_on_stream, stream_status};
 
 const OK: i32 = 0;
 
@@ -26,6 +26,10 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> i32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> i32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> i32;
+    fn proxy_set_effective_context(context: u32) -> i32;
+    fn proxy_log(level: LogLevel, message: *const u8, size: usize) -> i32;
+    fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, metric: *mut u32) -> i32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> i32;
     fn proxy_record_metric(metric: u32, value: u64) -> i32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> i32;
@@ -107,6 +111,29 @@ pub(super) fn set_property(path: &str, value: &str) {
     let _ = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
 }
 
+/// A property by the parts of its path.
+pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
+    let path = path.join("\0");
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host only reads within the path, and writes an address and a length to where it is told.
+    let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    // SAFETY: it has filled them in, or left them as they were.
+    (status == OK && !data.is_null()).then(|| unsafe { taken(data, size) })
+}
+
+/// Makes another context the one that calls act for.
+pub(super) fn act_for(context: u32) -> bool {
+    // SAFETY: only a number passes.
+    let status = unsafe { proxy_set_effective_context(context) };
+    status == OK
+}
+
+/// Writes to Envoy's log.
+pub(super) fn log(level: LogLevel, message: &str) {
+    // SAFETY: the host only reads within the text, and only during the call.
+    let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
 /// Adds to a header of the message that is being handled.
 pub(super) fn add_header(kind: MapType, name: &str, value: &str) {
     // SAFETY: the host only reads within the two texts, and only during the call.
@@ -125,6 +152,14 @@ pub(super) fn set_header(kind: MapType, name: &str, value: Option<&str>) {
             None => proxy_remove_header_map_value(kind, name.as_ptr(), name.len()),
         }
     };
+}
+
+/// Makes a metric, or finds the one that has been made.
+pub(super) fn define_metric(kind: MetricType, name: &str) -> Option<u32> {
+    let mut metric = 0;
+    // SAFETY: the host only reads within the name, and writes a number to where it is told.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) };
+    (status == OK).then_some(metric)
 }
 
 /// Adds to a counter or a gauge.

@@ -1,6 +1,10 @@
 //! A new configuration for an Envoy that is serving: what was learned stays, and nobody is forgotten in a queue that is no more.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -11,6 +15,7 @@ use tidegate_e2e::{
     forecaster::{Bucket, Forecaster, ForecasterConfig},
     load::{Answer, Ask, Client},
     ports,
+    rig::TABLE_EPOCH,
     upstream::Upstream,
     wait,
 };
@@ -57,41 +62,103 @@ fn put(path: &Path, text: &str) -> Result<()> {
     Ok(fs::rename(beside, path)?)
 }
 
-#[tokio::test]
-async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
-    let _turn = world::turn().await?;
-    let binaries = Binaries::find()?;
-    let folder = folder::fresh("e2e/config-update")?;
-    let upstream = Upstream::start(Duration::ZERO).await?;
-    let forecaster = slow()?;
-    let _forecaster = Forecaster::start(&binaries.forecaster, &forecaster, &folder).await?;
-    let (listen, admin) = (ports::free()?, ports::free()?);
-    let yaml = |safe_burst: u64| {
-        let mut plugin: Value =
-            world::plugin(&json!({ "requests": { "safe_capacity_per_s": 1, "safe_burst": safe_burst } }));
-        if let Some(members) = plugin.as_object_mut() {
-            members.insert("on_refusal".into(), json!({ "tag": { "x-over": "yes" } }));
-        }
+/// An Envoy whose listener can be given another safe burst.
+struct Updated {
+    envoy: Envoy,
+    client: Client,
+    lds: PathBuf,
+    config: EnvoyConfig,
+    _forecaster: Forecaster,
+    _upstream: Upstream,
+}
+
+impl Updated {
+    /// The listener of before lives on for `drain_s` seconds.
+    async fn start(name: &str, forecaster: &ForecasterConfig, drain_s: u32) -> Result<Self> {
+        let binaries = Binaries::find()?;
+        let folder = folder::fresh(name)?;
+        let upstream = Upstream::start(Duration::ZERO).await?;
+        let running = Forecaster::start(&binaries.forecaster, forecaster, &folder).await?;
+        let (listen, admin) = (ports::free()?, ports::free()?);
         let limiter = Limiter::Tidegate(Plugin {
             name: "tidegate".into(),
             module: binaries.plugin.clone(),
-            configuration: plugin,
+            configuration: plugin(BURST),
             cluster: "tidegate".into(),
             forecaster: forecaster.listen,
             sees_bodies: false,
         });
         let listener = Listener { name: INGRESS.into(), listen, limiter, access_log: None };
-        EnvoyConfig { admin, upstream: upstream.address(), listeners: vec![listener] }.to_yaml()
-    };
-    let lds = folder.join("lds.yaml");
-    let (bootstrap, listeners) = divided(&yaml(BURST), &lds)?;
-    put(&lds, &listeners)?;
-    let envoy = Envoy::start_with(&binaries.envoy, &bootstrap, listen, admin, &folder).await?;
-    let client = Client::new(listen);
-    wait::until("acme is gold", SOON, || async {
-        Ok(client.ask(&Ask::of("acme")).await?.tier.filter(|tier| tier == "gold"))
-    })
-    .await?;
+        let config = EnvoyConfig { admin, upstream: upstream.address(), listeners: vec![listener] };
+        let lds = folder.join("lds.yaml");
+        let (bootstrap, listeners) = divided(&config.to_yaml(), &lds)?;
+        put(&lds, &listeners)?;
+        let envoy =
+            Envoy::start_draining(&binaries.envoy, &bootstrap, (listen, admin), drain_s, &folder).await?;
+        let client = Client::new(listen);
+        wait::until("acme is gold", SOON, || async {
+            Ok(client.ask(&Ask::of("acme")).await?.tier.filter(|tier| tier == "gold"))
+        })
+        .await?;
+        Ok(Self { envoy, client, lds, config, _forecaster: running, _upstream: upstream })
+    }
+
+    fn update(&mut self, safe_burst: u64) -> Result<()> {
+        for listener in &mut self.config.listeners {
+            if let Limiter::Tidegate(limiter) = &mut listener.limiter {
+                limiter.configuration = plugin(safe_burst);
+            }
+        }
+        let (_, listeners) = divided(&self.config.to_yaml(), &self.lds)?;
+        put(&self.lds, &listeners)
+    }
+}
+
+fn plugin(safe_burst: u64) -> Value {
+    let mut plugin =
+        world::plugin(&json!({ "requests": { "safe_capacity_per_s": 1, "safe_burst": safe_burst } }));
+    if let Some(members) = plugin.as_object_mut() {
+        members.insert("on_refusal".into(), json!({ "tag": { "x-over": "yes" } }));
+    }
+    plugin
+}
+
+#[tokio::test]
+async fn tables_come_when_the_listener_of_before_is_gone() -> Result<()> {
+    let _turn = world::turn().await?;
+    let mut forecaster = world::forecaster()?;
+    forecaster.forecast.step_s = 1;
+    let mut rig = Updated::start("e2e/config-update-drained", &forecaster, 2).await?;
+    // The second finds the state as the first has left it.
+    for burst in [BURST + 1, BURST + 1 + 1] {
+        rig.update(burst)?;
+        let (client, envoy) = (&rig.client, &rig.envoy);
+        for draining in [1, 0] {
+            wait::until("the listener of before comes and goes", SOON, || async {
+                client.ask(&Ask::of("acme")).await?;
+                let metrics = envoy.prometheus().await?;
+                let line = metrics.lines().find(|line| line.contains("total_filter_chains_draining{"));
+                Ok(line.is_some_and(|line| line.ends_with(&format!(" {draining}"))).then_some(()))
+            })
+            .await?;
+        }
+        let since = envoy.stats().await?.plugin(TABLE_EPOCH);
+        wait::until("there are newer tables", SOON, || async {
+            client.ask(&Ask::of("acme")).await?;
+            Ok((envoy.stats().await?.plugin(TABLE_EPOCH) > since).then_some(()))
+        })
+        .await?;
+    }
+    // One that was there before is no table to refuse.
+    assert_eq!(rig.envoy.stats().await?.plugin("tidegate_tables_total.result.rejected"), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
+    let _turn = world::turn().await?;
+    let mut rig = Updated::start("e2e/config-update", &slow()?, 600).await?;
+    let client = rig.client.clone();
     sleep(Duration::from_secs(1)).await;
 
     let mut asked = JoinSet::new();
@@ -100,12 +167,11 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
         asked.spawn(async move { client.ask(&Ask::of("acme").with("x-echo", "x-over")).await });
     }
     let held = || async {
-        let held = envoy.stats().await?.plugin("tidegate_held");
+        let held = rig.envoy.stats().await?.plugin("tidegate_held");
         Ok(Some(held).filter(|held| *held >= 4))
     };
     wait::until("some wait", SOON, held).await?;
-    let (_, listeners) = divided(&yaml(BURST + 1), &lds)?;
-    put(&lds, &listeners)?;
+    rig.update(BURST + 1)?;
     let answers = timeout(Duration::from_secs(3), async {
         let mut answers = Vec::new();
         while let Some(answer) = asked.join_next().await {
@@ -125,7 +191,7 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
     let next = client.ask(&Ask::of("acme")).await?;
     assert_eq!(next.tier.as_deref(), Some("gold"), "{next:?}");
     wait::until("nobody waits", SOON, || async {
-        Ok((envoy.stats().await?.plugin("tidegate_held") == 0).then_some(()))
+        Ok((rig.envoy.stats().await?.plugin("tidegate_held") == 0).then_some(()))
     })
     .await
 }

@@ -41,6 +41,31 @@ fn what_is_refused_leaves_the_table_on_its_way_alone() {
     }
 }
 
+#[test]
+fn another_share_drops_what_is_not_in_force_and_finishes_what_is() {
+    let mut seen = Vec::new();
+    for pieces_before in 0..9 {
+        let mut allocator = allocator(100.0, 100);
+        allocator.apply(&customers(1, 3), start()).unwrap();
+        allocator.stage(customers(2, 9), start()).unwrap();
+        for _ in 0..pieces_before {
+            assert_eq!(allocator.install(7, start()), Progress::Working);
+        }
+        let stage = allocator.staged().unwrap().stage;
+        allocator.set_share(Share::new(1, 2), start());
+        assert!(allocator.staged().is_none());
+        let owns = allocator.explain(b"customer-8", start()).resources[0].owns_reservation;
+        assert_eq!(owns, stage == Stage::Installing, "{stage:?}");
+        // Whatever there was can be had again.
+        assert_eq!(allocator.apply(&customers(1, 3), start()), Ok(1));
+        assert_eq!(allocator.apply(&customers(2, 9), start()), Ok(2));
+        allocator.resources.iter().for_each(|resource| resource.budget.check_invariants(start()));
+        seen.push(stage);
+    }
+    seen.dedup();
+    assert_eq!(seen, [Stage::Checking, Stage::Checked, Stage::Installing]);
+}
+
 proptest! {
     #[test]
     fn pieces_of_any_size_end_as_one(

@@ -16,6 +16,7 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> i32;
     fn proxy_grpc_send(stream: u32, message: *const u8, size: usize, ends: i32) -> i32;
+    fn proxy_grpc_cancel(stream: u32) -> i32;
     fn proxy_get_status(code: *mut u32, message: *mut *mut u8, size: *mut usize) -> i32;
 }
 
@@ -33,6 +34,12 @@ pub(in crate::host) fn send_on_stream(stream: u32, message: &[u8]) -> bool {
     // SAFETY: the host only reads within the message, and only during the call.
     let status = unsafe { proxy_grpc_send(stream, message.as_ptr(), message.len(), 0) };
     status == OK
+}
+
+/// Ends a gRPC stream, if it is one of the present root context.
+pub(in crate::host) fn cancel_stream(stream: u32) {
+    // SAFETY: only a number passes; a stream that is not known is refused by its status.
+    let _ = unsafe { proxy_grpc_cancel(stream) };
 }
 
 /// What the other side said when it ended a stream.
