@@ -46,9 +46,9 @@ impl Order {
 }
 
 impl Arma {
-    /// For values that may have a trend.
+    /// For values that may have a trend; before the first fit they go on as the newest.
     pub(crate) fn with_trend() -> Self {
-        Self { has_trend: true, ..Self::default() }
+        Self { has_trend: true, differenced: true, ..Self::default() }
     }
 
     /// Learns one value; its error.
@@ -212,5 +212,18 @@ mod tests {
         assert!((influence[0] - 0.8).abs() < 0.1 || !order.moving.is_empty(), "{order:?}");
         assert!(is_stable(&order));
         assert!(!is_stable(&Order { autoregressive: vec![1.02], moving: Vec::new() }));
+    }
+
+    #[test]
+    fn values_with_a_trend_go_on_from_the_newest() {
+        let mut model = Arma::with_trend();
+        let mut ahead = [0.0; 2];
+        model.learn(7.0);
+        model.go_on(&mut ahead);
+        assert_eq!(ahead, [7.0, 7.0], "before the first fit too");
+        let values: Vec<f64> = (0..200).map(|step| 500.0 + noise(step)).collect();
+        model.fit(&values);
+        model.go_on(&mut ahead);
+        assert!(ahead.iter().all(|value| (value - 500.0).abs() < 2.0), "{ahead:?}");
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! The SDK panics at every status that it does not expect, and a panic costs Envoy the VM and the client a 503. Here an unexpected
 //! status is simply no value. Of the SDK's own there are only those left that open a stream, resume and answer requests, and call
-//! `clear_route_cache`. Of the statuses that Envoy's code returns for them the SDK knows all but the one for an argument that does not
-//! lie in this module's memory; the ABI promises nothing about others.
+//! `clear_route_cache`.
 
 mod clock;
 mod headers;
