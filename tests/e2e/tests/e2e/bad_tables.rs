@@ -93,7 +93,7 @@ fn bad(good: &Table) -> Vec<((Announcement, Vec<Chunk>), &'static str)> {
         (signed(epoch, &[&bytes[..], b"more"].concat()), "left after the message"),
         (signed(epoch, b"TGR\x01 is a report"), "not a table message"),
         (signed(epoch, &version), "format version 9 is not supported"),
-        (signed(epoch, &table(good.epoch).encode()), "is not newer"),
+        (signed(epoch, &table(good.epoch - 1).encode()), "is not newer"),
         (changed(&|table| reserve(table, 51.0, 1)), "reserved rates exceed"),
         (changed(&|table| reserve(table, 1.0, 31)), "reserved depths exceed"),
         (changed(&|table| table.resources[0].capacity = MicroRate(u64::MAX)), "capacity is out of range"),
@@ -137,6 +137,8 @@ async fn each_is_refused_by_name_and_the_last_good_one_stays() -> Result<()> {
         assert!(rig.envoy.log_text().contains(&error), "{error} is not in the log");
         assert_eq!(rig.client.ask(&Ask::of("acme")).await?.tier.as_deref(), Some("gold"), "{says}");
     }
+    let again = line.push(line::parcel(signed(10, &good.encode()))).await?;
+    assert_eq!((again.epoch, again.error), (10, None), "what is in force already is no mistake");
     let ack = line.push(line::parcel(signed(12, &table(12).encode()))).await?;
     assert_eq!((ack.epoch, ack.error), (12, None), "a good one still gets through");
     let stats = rig.envoy.stats().await?;
