@@ -189,17 +189,13 @@ impl Witness {
         self.buckets.iter_mut().for_each(Bucket::end_change);
     }
 
-    /// A table on its way is finished first, if it is good.
+    /// A table on its way is finished if it is in force in part, and else dropped.
     fn take_share(&mut self, share: Share, wall_ns: u64) {
         if share == self.share.unwrap_or(Share::WHOLE) {
             return;
         }
         self.tell(wall_ns);
-        if let Some(table) = self.staged.take()
-            && let Some(plan) = Plan::of(&table, self.share.unwrap_or(Share::WHOLE))
-        {
-            self.plan = Some(plan);
-        }
+        self.staged = None;
         self.end_table();
         self.share = Some(share);
         self.swept = None;
