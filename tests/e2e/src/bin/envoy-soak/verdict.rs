@@ -90,8 +90,8 @@ impl Seen {
         let keys = self.samples.iter().map(|sample| sample.keys).max().unwrap_or_default();
         checks.push(check(
             "keys are bounded",
-            (1..=MOST_KEYS).contains(&keys),
-            format!("{keys} in a worker, at most {MOST_KEYS}"),
+            (1..=MOST_KEYS * u64::from(place::WORKERS)).contains(&keys),
+            format!("{keys} in {} workers, at most {MOST_KEYS} each", place::WORKERS),
         ));
         let growth = watch::growth(&self.samples).unwrap_or(f64::INFINITY);
         checks.push(check(
