@@ -99,13 +99,7 @@ impl Member for Arima {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Noise from a fixed sequence, about uniform on ±1.
-    fn noise(step: u64) -> f64 {
-        let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
-    }
+    use crate::arma::noise;
 
     #[test]
     fn waves_go_on() {

@@ -183,16 +183,17 @@ fn is_stable(order: &Order) -> bool {
     dies(&order.autoregressive, 1.0) && dies(&order.moving, -1.0)
 }
 
+/// Noise from a fixed sequence, about uniform on ±1.
+#[cfg(test)]
+pub(crate) fn noise(step: u64) -> f64 {
+    let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Noise from a fixed sequence, about uniform on ±1.
-    fn noise(step: u64) -> f64 {
-        let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
-    }
 
     #[test]
     fn an_autoregression_is_found() {
