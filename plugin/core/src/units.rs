@@ -147,6 +147,10 @@ impl Rate {
         if self.0 == 0 {
             return None;
         }
+        if amount.0 >> (u64::BITS - RATE_SHIFT) == 0 {
+            // WebAssembly divides 64 bits by an instruction, 128 by a call of hundreds.
+            return Some(((amount.0 as u64) << RATE_SHIFT).div_ceil(self.0));
+        }
         let needed = (amount.0 as u128) << RATE_SHIFT;
         let nanos = needed.div_ceil(self.0 as u128);
         if nanos > u64::MAX as u128 { None } else { Some(nanos as u64) }
@@ -259,6 +263,15 @@ mod tests {
         let nanos = rate.time_for(want).unwrap();
         assert!(rate.over(nanos) >= want);
         assert!(rate.over(nanos - 1) < want);
+    }
+
+    #[test]
+    fn small_amounts_take_as_long_as_large_ones_would_say() {
+        let rate = Rate::from_micro_per_s(MicroRate::from_per_s(3.7));
+        for amount in [1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1] {
+            let exact = (u128::from(amount as u64) << RATE_SHIFT).div_ceil(u128::from(rate.0));
+            assert_eq!(rate.time_for(Amount(amount)).map(u128::from), Some(exact), "{amount}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod earliest;
 mod held;
 mod shadow;
 mod shared;
+mod sight;
 mod steps;
 
 use alloc::{boxed::Box, vec::Vec};

@@ -19,19 +19,23 @@ pub struct Standing {
 }
 
 impl Allocator {
-    /// Where a key stands with its contract on a resource; none without a contract. In a crew the others hear at once what this worker
-    /// has counted of it, and it is exact as far as they are asked too.
+    /// Where a key stands with its contract on a resource; none without a contract. In a crew what others have
+    /// used of it lately may be missing: they are asked ten times a second at most.
     pub fn standing(&mut self, key: &[u8], resource: u8, wall: Timestamp) -> Option<Standing> {
         let now = self.begin(wall, 0);
         let found = self.keys.find(KeyHash::of(key)).unwrap_or(super::keys::COMMON);
         let (tier, hash) = (self.tier_of(found), self.hash_of(found));
         let slot = self.keys.slot_mut(found, resource)?;
-        let state = self.resources.get(usize::from(resource))?;
+        let state = self.resources.get_mut(usize::from(resource))?;
         let (rate, burst) = state.contract(slot, tier)?;
         let left = if state.budget.is_shared() {
             let used = slot.standard.counted();
-            slot.standard.forget();
-            state.budget.tell_contract(hash, (rate, burst), used, now)
+            if let Some(seen) = state.budget.recall_contract(hash, (rate, burst), now) {
+                Amount(seen.0.saturating_sub(used.0).min(burst.0))
+            } else {
+                slot.standard.forget();
+                state.budget.tell_contract(hash, (rate, burst), used, now)
+            }
         } else {
             slot.standard.left((rate, burst), now)
         };

@@ -2,41 +2,62 @@
 //!
 //! They are lists of structured fields (RFC 9651): one item for each resource that has a contract, by the resource's name.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use crate::allocator::Standing;
 
 /// The quota unit that the draft registers for requests.
 const REQUESTS: &str = "requests";
+/// Room for one contract in either field, so that it mostly is allocated once.
+const USUAL_BYTES: usize = 64;
 
 /// Both fields, for the resources that `standings` tells of; none where there is nothing to tell.
 pub(crate) fn fields(standings: &[(&str, Standing)]) -> Vec<(&'static str, String)> {
-    let (mut policies, mut limits) = (Vec::new(), Vec::new());
-    for (resource, standing) in standings {
-        let Some(name) = string(resource) else { continue };
-        let Standing { burst, left, window_s, full_in_s } = *standing;
-        let parameter = |name: char, seconds: Option<u64>| {
-            seconds.map_or_else(String::new, |seconds| format!(";{name}={}", integer(seconds)))
-        };
-        let unit = if *resource == REQUESTS { ";qu=\"requests\"" } else { "" };
-        policies.push(format!("{name};q={}{}{unit}", integer(burst), parameter('w', window_s)));
-        limits.push(format!("{name};r={}{}", integer(left), parameter('t', full_in_s)));
-    }
-    if policies.is_empty() {
+    let named = || standings.iter().filter(|(resource, _)| is_printable(resource));
+    if named().next().is_none() {
         return Vec::new();
     }
-    alloc::vec![("ratelimit-policy", policies.join(", ")), ("ratelimit", limits.join(", "))]
+    let [mut policies, mut limits] = [(); 2].map(|()| String::with_capacity(USUAL_BYTES * standings.len()));
+    for (resource, standing) in named() {
+        item(&mut policies, resource);
+        parameter(&mut policies, ";q=", Some(standing.burst));
+        parameter(&mut policies, ";w=", standing.window_s);
+        if *resource == REQUESTS {
+            policies.push_str(";qu=\"requests\"");
+        }
+        item(&mut limits, resource);
+        parameter(&mut limits, ";r=", Some(standing.left));
+        parameter(&mut limits, ";t=", standing.full_in_s);
+    }
+    alloc::vec![("ratelimit-policy", policies), ("ratelimit", limits)]
 }
 
-/// A string as structured fields have it: printable ASCII only.
-pub(super) fn string(text: &str) -> Option<String> {
-    let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    printable.then(|| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+/// Whether a string can be one of structured fields.
+pub(super) fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
-/// Integers have at most fifteen digits there.
-pub(super) fn integer(number: u64) -> u64 {
-    number.min(999_999_999_999_999)
+/// Begins the next item of a list: a string, which has to be [printable](is_printable).
+pub(super) fn item(list: &mut String, text: &str) {
+    if !list.is_empty() {
+        list.push_str(", ");
+    }
+    list.push('"');
+    for character in text.chars() {
+        if matches!(character, '\\' | '"') {
+            list.push('\\');
+        }
+        list.push(character);
+    }
+    list.push('"');
+}
+
+/// Adds a number, if there is one, of at most fifteen digits: integers have no more there.
+pub(super) fn parameter(list: &mut String, name: &str, number: Option<u64>) {
+    let Some(number) = number else { return };
+    list.push_str(name);
+    // `format!` takes ten times as long, and this is in every response.
+    list.push_str(itoa::Buffer::new().format(number.min(999_999_999_999_999)));
 }
 
 #[cfg(test)]

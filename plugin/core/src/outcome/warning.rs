@@ -3,28 +3,26 @@
 //! A list of structured fields (RFC 9651), as `RateLimit` is: one item for each resource of whose contract more is used than the
 //! configuration bears, by the resource's name, with the used part in percent and the seconds until all of it is back.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::string::String;
 
-use super::ratelimit::{integer, string};
+use super::ratelimit::{is_printable, item, parameter};
 use crate::allocator::Standing;
 
 const NAME: &str = "x-tidegate-warning";
 
 /// The field, where more than `permille` thousandths of a contract are used.
 pub(crate) fn field(standings: &[(&str, Standing)], permille: u16) -> Option<(&'static str, String)> {
-    let items: Vec<String> = standings
-        .iter()
-        .filter_map(|(resource, standing)| {
-            let (used, burst) = (standing.burst.saturating_sub(standing.left), standing.burst.max(1));
-            let part = |whole: u64| u128::from(used) * u128::from(whole) / u128::from(burst);
-            if part(1_000) < u128::from(permille) {
-                return None;
-            }
-            let back = standing.full_in_s.map_or_else(String::new, |s| format!(";t={}", integer(s)));
-            Some(format!("{};usage={}{back}", string(resource)?, part(100)))
-        })
-        .collect();
-    (!items.is_empty()).then(|| (NAME, items.join(", ")))
+    let mut list = String::new();
+    for (resource, standing) in standings.iter().filter(|(resource, _)| is_printable(resource)) {
+        let (used, burst) = (standing.burst.saturating_sub(standing.left), standing.burst.max(1));
+        let part = |whole: u64| u128::from(used) * u128::from(whole) / u128::from(burst);
+        if part(1_000) >= u128::from(permille) {
+            item(&mut list, resource);
+            parameter(&mut list, ";usage=", u64::try_from(part(100)).ok());
+            parameter(&mut list, ";t=", standing.full_in_s);
+        }
+    }
+    (!list.is_empty()).then_some((NAME, list))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod alike;
 mod component;
 mod engine;
+mod filter;
 mod guest;
 mod plugin;
 mod scripts;

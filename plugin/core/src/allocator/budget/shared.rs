@@ -7,7 +7,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use super::{Budget, EMERGENCY, Shadow, ShadowId};
+use super::{Budget, EMERGENCY, Shadow, ShadowId, sight::Sights};
 use crate::{
     allocator::{crew::CrewCells, decide::Draw, packed::Packed},
     lease::{Ask, Broker, Course, Lease, SharedBucket, Terms},
@@ -37,6 +37,7 @@ pub(in crate::allocator) struct Shared {
     /// What the pool gains more, once the reserved buckets are full.
     later: (u64, i128),
     pause_ns: u64,
+    sights: Sights,
 }
 
 /// What a bucket is for: part of its name.
@@ -59,6 +60,7 @@ impl Shared {
             since: Vec::new(),
             later: (0, 0),
             pause_ns: 0,
+            sights: Sights::default(),
         }
     }
 
@@ -175,23 +177,38 @@ impl Budget {
 
     /// Tells the books what was used of a contract, or given back if less than nothing; returns what is left of it.
     pub(in crate::allocator) fn tell_contract(
-        &self,
+        &mut self,
         key: KeyHash,
         contract: (Rate, Amount),
         used: Amount,
         now: Timestamp,
     ) -> Amount {
-        let Some(shared) = &self.shared else { return Amount::ZERO };
+        let Some(shared) = &mut self.shared else { return Amount::ZERO };
         let course =
             Course { reserved_since: UNSEEN, starts_at: UNSEEN, step_ns: u64::MAX, steps: &[contract] };
         let bucket = SharedBucket { name: shared.name(Purpose::Contract, key.0), course };
-        if used > Amount::ZERO {
-            return shared.broker.owe(&bucket, used, Amount(-contract.1.0), now);
-        }
-        if used < Amount::ZERO {
-            shared.broker.put(&bucket, Amount(-used.0), now);
-        }
-        shared.broker.level(&bucket, now)
+        let left = if used > Amount::ZERO {
+            shared.broker.owe(&bucket, used, Amount(-contract.1.0), now)
+        } else {
+            if used < Amount::ZERO {
+                shared.broker.put(&bucket, Amount(-used.0), now);
+            }
+            shared.broker.level(&bucket, now)
+        };
+        shared.sights.note(key, contract, left, now);
+        left
+    }
+
+    /// What is left of a contract to be shown, without what is told to nobody yet, if the books have told it lately.
+    pub(in crate::allocator) fn recall_contract(
+        &mut self,
+        key: KeyHash,
+        contract: (Rate, Amount),
+        now: Timestamp,
+    ) -> Option<Amount> {
+        let shared = self.shared.as_mut()?;
+        shared.sights.open();
+        shared.sights.left(key, contract, shared.terms.workers, now)
     }
 
     /// How much use of a contract a worker may keep to itself.

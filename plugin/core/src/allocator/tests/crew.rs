@@ -316,16 +316,22 @@ fn what_a_worker_gives_back_is_there_for_its_next_request() {
 }
 
 #[test]
-fn a_contract_stands_as_all_workers_have_used_it() {
+fn a_contract_stands_as_all_workers_have_used_it_lately() {
     let (mut crew, ..) = crew(3, |table| {
         table.keys.push(key("acme", 0, contract(1.0, 40), Reservation::default(), 60));
     });
-    let left = |worker: &mut Allocator| worker.standing(b"acme", 0, start()).map(|standing| standing.left);
-    assert_eq!(left(&mut crew[0]), Some(40));
+    let left = |worker: &mut Allocator, millis: u64| {
+        let now = after(millis * 1_000_000);
+        worker.standing(b"acme", 0, now).map(|standing| standing.left)
+    };
+    assert_eq!(left(&mut crew[0], 0), Some(40));
     for worker in &mut crew {
         assert_eq!(flood(worker, "acme", 5, start()), 5);
-        assert!(left(worker).is_some());
+        assert!(left(worker, 0).is_some());
     }
-    assert_eq!(left(&mut crew[0]), Some(25));
+    assert_eq!(left(&mut crew[0], 50), Some(35), "its own use at once");
+    // Each tells the others when it is asked to show it anew.
+    crew.iter_mut().for_each(|worker| assert!(left(worker, 110).is_some()));
+    assert_eq!(left(&mut crew[0], 220), Some(25));
     assert_eq!(crew[0].standing(b"somebody", 0, start()), None, "no contract");
 }
