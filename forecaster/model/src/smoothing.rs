@@ -199,11 +199,13 @@ impl Smoothing {
     }
 
     fn search(&self, own: &[f64], first: u64, start: &Parts) -> Parameters {
-        const LEVELS: [f64; 8] = [0.01, 0.03, 0.07, 0.15, 0.3, 0.5, 0.75, 0.95];
-        const TRENDS: [f64; 4] = [0.0, 0.002, 0.01, 0.05];
-        const DAMPINGS: [f64; 3] = [0.9, 0.97, 0.99];
+        const LEVELS: [f64; 8] = [0.01, 0.03, 0.07, 0.15, 0.3, 0.5, 0.75, 0.98];
+        const TRENDS: [f64; 6] = [0.0, 0.002, 0.01, 0.05, 0.2, 0.4];
+        const DAMPINGS: [f64; 4] = [0.8, 0.9, 0.97, 0.99];
         const SEASONS: [f64; 6] = [0.01, 0.04, 0.1, 0.18, 0.3, 0.45];
         const CORRELATIONS: [f64; 6] = [0.0, 0.3, 0.5, 0.7, 0.85, 0.95];
+        // A slope that follows the newest values and soon levels off: going from one parameter to the next does not come there.
+        const MOMENTA: [f64; 2] = [0.8, 0.9];
         let mut best = self.parameters;
         if self.family.damped && best.damping >= 1.0 {
             best.damping = 0.97;
@@ -227,6 +229,13 @@ impl Smoothing {
             }
             if self.family.trend {
                 TRENDS.iter().for_each(|&trend| tried(&mut best, &|one| one.trend = trend));
+            }
+            if self.family.trend && self.family.damped {
+                MOMENTA.iter().for_each(|&damping| {
+                    tried(&mut best, &|one| {
+                        *one = Parameters { level: 0.98, trend: 0.2, damping, correlation: 0.0, ..*one };
+                    });
+                });
             }
             if self.family.damped {
                 DAMPINGS.iter().for_each(|&damping| tried(&mut best, &|one| one.damping = damping));
@@ -299,6 +308,29 @@ mod tests {
         let ahead = fitted(family, value);
         assert!((ahead[0] / ahead[1] - 2.0).abs() < 0.3, "{ahead:?}");
         assert!((ahead[0] / value(120) - 1.0).abs() < 0.2, "{} instead of {}", ahead[0], value(120));
+    }
+
+    #[test]
+    fn momentum_is_found() {
+        // Each change is nine tenths of the one before, with a push now and then, the last of which is the strongest.
+        let (mut level, mut change) = (1_000.0, 0.0);
+        let values: Vec<f64> = (0..300)
+            .map(|step: u32| {
+                let push = [12.0, -9.0, 0.0, 6.0, -13.0, 8.0][(step / 12 * 5 % 6) as usize];
+                change = 0.9 * change + if step.is_multiple_of(12) { push } else { 0.0 };
+                level += change;
+                level
+            })
+            .collect();
+        let settings = Settings { seasons: vec![1], horizon: 12, history: 400 };
+        let family = Family { trend: true, damped: true, correlated: true, ..Family::SIMPLE };
+        let mut smoothing = Smoothing::new(&settings, family);
+        smoothing.fit(&values[..292], 0);
+        let mut ahead = [0.0; 8];
+        smoothing.continue_from(291, &mut ahead);
+        let last = values[291];
+        let (came, said) = (values[299] - last, ahead[7] - last);
+        assert!(came.abs() > 10.0 && (said / came - 1.0).abs() < 0.25, "{said} instead of {came}");
     }
 
     #[test]
