@@ -232,12 +232,13 @@ impl Bank {
         (StepForecast { mean, quantiles }, uplift)
     }
 
-    /// The point that has been nearer lately at this distance: the combination, or the median of what its errors make
-    /// of it, which differ where errors are skewed. A single method's point is left as it is.
-    fn reported(&self, forecast: StepForecast, ahead: usize) -> StepForecast {
-        let lead = self.state.leads.get(Place::of(ahead, &self.state.leads).to);
+    /// The point that has been nearer: the combination, or the median of what its errors make of it, which differ where errors
+    /// are skewed. All distances decide together, since at one alone it is chance for long. A single method's point is left
+    /// as it is.
+    fn reported(&self, forecast: StepForecast) -> StepForecast {
         let [_, _, median, _, _] = forecast.bounds();
-        let is_better = self.members.len() > 1 && lead.is_some_and(Lead::median_is_nearer);
+        let is_better =
+            self.members.len() > 1 && self.state.leads.iter().map(Lead::median_gain).sum::<f32>() > 0.0;
         StepForecast { mean: if is_better { median } else { forecast.mean }, ..forecast }
     }
 
@@ -329,7 +330,7 @@ impl Model for Bank {
         let (points, offsets) = (self.points(passed + horizon), self.offsets());
         let step = |ahead: usize| {
             let (own, _) = self.step_forecast(&points, ahead, &offsets);
-            self.reported(self.blended(&own, &points, ahead), ahead)
+            self.reported(self.blended(&own, &points, ahead))
         };
         (passed + 1..=passed + horizon).map(step).collect()
     }

@@ -16,7 +16,7 @@ use crate::forecast::{BOUND_LEVELS, LEVELS, Settings, StepForecast};
 const ISSUED_AT_ONCE: usize = 8;
 
 /// What one step counts for after as many more, in deciding between point and median.
-const MEDIAN_DISCOUNT: f32 = 0.995;
+const MEDIAN_DISCOUNT: f32 = 0.999;
 /// The level of points.
 const MEDIAN: f32 = 0.5;
 /// What an error tells about how alike errors are, and where it is cut for that.
@@ -111,8 +111,9 @@ impl Lead {
         alike.powf(1.0 / self.every as f64)
     }
 
-    pub(super) fn median_is_nearer(&self) -> bool {
-        self.median_gain > 0.0
+    /// By how much medians have been nearer than points.
+    pub(super) const fn median_gain(&self) -> f32 {
+        self.median_gain
     }
 
     pub(super) fn is_due(&self, step: u64) -> bool {

@@ -117,6 +117,27 @@ fn intervals_hold_what_they_say_for_a_noisy_season() {
     }
 }
 
+/// Whether means or medians are nearer is seen soonest by all distances together, and then it holds for all of them.
+#[test]
+fn means_or_medians_are_forecast_at_all_distances() {
+    for first in 1..8_u64 {
+        let mut seed = first;
+        let mut model =
+            (find("auto").unwrap().build)(&Settings { seasons: vec![1], horizon: 30, history: 300 });
+        let series: Vec<(u64, f64)> = (0..120)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let chance = (seed >> 40) % 100;
+                (1, if chance < 35 { 100.0 + (seed >> 33 & 0x7f) as f64 } else { chance as f64 / 10.0 })
+            })
+            .collect();
+        let last = learn(&mut *model, &series);
+        let steps = model.forecast(last + 1, 30);
+        let by_median = steps.iter().filter(|step| step.mean.to_bits() == step.bounds()[2].to_bits()).count();
+        assert!(by_median == 0 || by_median == 30, "{by_median} of 30 by the median, seed {first}");
+    }
+}
+
 /// Noise, a peak that comes back each season, gaps, and as many announced events as are kept.
 #[test]
 fn a_light_snapshot_is_small() {
