@@ -84,7 +84,7 @@ impl Kind {
     /// Whether it is measured on a route.
     pub(crate) fn takes(self, route: Route) -> bool {
         match self {
-            Self::Nobody => true,
+            Self::Nobody | Self::Noop => true,
             Self::Llm => route == Route::Model,
             _ => route != Route::Model,
         }

@@ -14,6 +14,8 @@ pub(crate) struct Row {
     id: String,
     /// Median over rounds of the CPU time added a request.
     figure: f64,
+    /// A quarter of the rounds each are below and above.
+    quartiles: [f64; 2],
     unit: &'static str,
     budget: Option<f64>,
     /// The same of the WebAssembly filter that does nothing.
@@ -32,9 +34,9 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
             of.map(|(_, _, sample)| sample).collect()
         };
         let plain = of(Kind::Nobody);
-        let added = |kind: Kind| {
+        let added = |kind: Kind, part: f64| {
             let pairs = of(kind).into_iter().zip(&plain);
-            median(pairs.map(|(with, without)| with.cpu_us - without.cpu_us).collect())
+            quantile(pairs.map(|(with, without)| with.cpu_us - without.cpu_us).collect(), part)
         };
         for kind in Kind::ALL.into_iter().filter(|kind| kind.takes(route)) {
             let own = of(kind);
@@ -43,7 +45,8 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
             }
             let took: Vec<f64> =
                 own.iter().flat_map(|sample| &sample.took).map(|took| took.as_secs_f64() * 1e6).collect();
-            let figure = added(kind).context("no rounds")?;
+            let [low, figure, high] = [0.25, 0.5, 0.75].map(|part| added(kind, part));
+            let figure = figure.context("no rounds")?;
             let budget = match (kind, route) {
                 (Kind::Enforcing, Route::Direct) => Some(4.5),
                 (Kind::Enforcing, Route::Proxied) => Some(6.0),
@@ -52,9 +55,10 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
             rows.push(Row {
                 id: format!("{}, {}", kind.name(), route.name()),
                 figure,
+                quartiles: [low.context("no rounds")?, high.context("no rounds")?],
                 unit: "us",
                 budget,
-                peer: added(Kind::Noop),
+                peer: added(Kind::Noop, 0.5),
                 met: budget.map(|budget| figure <= budget),
                 cpu_us: median(own.iter().map(|sample| sample.cpu_us).collect()).context("no rounds")?,
                 p50_us: quantile(took.clone(), 0.5).context("no requests")?,
@@ -67,8 +71,8 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
 
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "\n{:<44} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}  ",
-        "Envoy's CPU time, us a request", "added", "budget", "no-op x", "in all", "p50", "p99"
+        "\n{:<44} {:>9} {:>13} {:>9} {:>9} {:>9} {:>9} {:>9}  ",
+        "Envoy's CPU time, us a request", "added", "quartiles", "budget", "no-op x", "in all", "p50", "p99"
     );
     for row in rows {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
@@ -79,9 +83,10 @@ pub(crate) fn print(rows: &[Row]) {
             None => "",
         };
         println!(
-            "{:<44} {:>9.1} {:>9} {:>9} {:>9.1} {:>9.0} {:>9.0}  {verdict}",
+            "{:<44} {:>9.1} {:>13} {:>9} {:>9} {:>9.1} {:>9.0} {:>9.0}  {verdict}",
             row.id,
             row.figure,
+            row.quartiles.map(|quartile| format!("{quartile:.1}")).join(".."),
             number(row.budget),
             number(ratio),
             row.cpu_us,
