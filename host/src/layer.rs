@@ -137,7 +137,7 @@ async fn decided(gate: &Gate, head: &Parts, judged: (Verdict, Option<Held>)) -> 
 pub struct Properties(Vec<(String, Vec<u8>)>);
 
 impl Properties {
-    /// Adds one, by its names from the outermost on: `route_name`, `metadata/filter_metadata/…/sub`.
+    /// Adds one, by its names from the outermost on: `xds/route_name`, `metadata/filter_metadata/…/sub`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.0.push((name.to_owned(), value.into()));

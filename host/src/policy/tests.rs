@@ -22,7 +22,7 @@ use crate::{
 };
 
 const START_NS: u64 = 1_767_225_600_000_000_000;
-const CONFIGURATION: &str = r#"{"mode": "enforce", "key": [{"header": "x-customer"}, {"property": ["route_name"]}],
+const CONFIGURATION: &str = r#"{"mode": "enforce", "key": [{"header": "x-customer"}, {"property": ["xds", "route_name"]}],
     "resources": {"requests": {"safe_capacity_per_s": 20, "safe_burst": 30, "settle": {"response_header": "x-cost"}},
     "tokens": {"safe_capacity_per_s": 500, "cost": {"header": "x-size", "default": 3}}},
     "rules": [{"name": "health", "match": {"path_prefix": "/health"}, "skip": true}],

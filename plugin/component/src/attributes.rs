@@ -2,7 +2,7 @@
 
 use tidegate_core::{
     config::Config,
-    rules::{ClassRule, CostRule, KeyPart, Matcher},
+    rules::{ClassRule, CostRule, KeyPart, Matcher, ROUTE_NAME},
 };
 
 use crate::http::Attribute;
@@ -65,7 +65,8 @@ impl Wanted {
     }
 
     fn matcher(&mut self, matcher: &Matcher) {
-        let Matcher { methods, path_prefix, path_templates, authorities, headers, route } = matcher;
+        let Matcher { methods, path_prefix, path_templates, authorities, headers, properties, route } =
+            matcher;
         if !methods.is_empty() {
             self.want(":method");
         }
@@ -76,8 +77,9 @@ impl Wanted {
             self.want(":authority");
         }
         headers.iter().for_each(|(name, _)| self.want(name));
+        properties.iter().for_each(|(names, _)| self.want(property(names)));
         if route.is_some() {
-            self.want(property(&["route_name"]));
+            self.want(property(&ROUTE_NAME));
         }
     }
 

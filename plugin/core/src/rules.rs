@@ -17,7 +17,7 @@ mod template;
 pub(crate) use cost::MAX_COST;
 pub use cost::{CostRule, number};
 pub use key::{ANONYMOUS, KeyPart, write_key};
-pub use matcher::{HeaderMatch, Matcher};
+pub use matcher::{HeaderMatch, Matcher, ROUTE_NAME};
 pub use refusal::{Instead, OnRefusal};
 pub use template::Template;
 

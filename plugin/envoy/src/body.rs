@@ -92,21 +92,27 @@ impl Asking {
 /// A response whose body is going to tell what was used.
 pub(crate) struct Telling {
     headers: Headers,
-    reader: UsageReader,
+    /// Nobody reads a body in another coding.
+    reader: Option<UsageReader>,
 }
 
 impl Telling {
     /// What tells no usage is given back.
     pub(crate) fn new(headers: Headers) -> Result<Self, Headers> {
-        match headers.header("content-type").and_then(UsageReader::of).filter(|_| is_plain(&headers)) {
-            Some(reader) => Ok(Self { headers, reader }),
+        match headers.header("content-type").and_then(UsageReader::of) {
+            Some(reader) => {
+                let reader = is_plain(&headers).then_some(reader);
+                Ok(Self { headers, reader })
+            }
             None => Err(headers),
         }
     }
 
     /// Reads a piece of so many bytes.
     pub(crate) fn read(&mut self, size: usize) {
-        self.reader.read(&host::buffer(BufferType::HttpResponseBody, 0, size));
+        if let Some(reader) = &mut self.reader {
+            reader.read(&host::buffer(BufferType::HttpResponseBody, 0, size));
+        }
     }
 
     /// What its trailers tell counts too.
@@ -118,7 +124,8 @@ impl Telling {
     pub(crate) fn attributes(&self) -> WithBody<'_, Headers> {
         let status = self.headers.header(":status").unwrap_or_default();
         let is_error = status.starts_with(b"4") || status.starts_with(b"5");
-        let usage = self.reader.usage().or_else(|| is_error.then(Usage::default));
+        let usage =
+            self.reader.as_ref().and_then(UsageReader::usage).or_else(|| is_error.then(Usage::default));
         WithBody { head: &self.headers, prompt: None, usage }
     }
 }

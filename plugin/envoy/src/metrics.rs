@@ -95,6 +95,11 @@ impl Metrics {
         self.decisions.clear();
     }
 
+    /// Lets a counter be there before anything is counted.
+    pub(crate) fn declare(&mut self, name: &str) {
+        let _ = self.id(MetricType::Counter, name);
+    }
+
     pub(crate) fn add(&mut self, name: &str, amount: u64) {
         if amount > 0
             && let Some(id) = self.id(MetricType::Counter, name)

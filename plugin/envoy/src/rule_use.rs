@@ -39,25 +39,51 @@ impl RuleUse {
         }
     }
 
-    /// Brings the counters up to date, and warns once of rules that have matched nothing for long.
+    /// Brings the counters up to date, those of rules without a match too, and warns once of rules that have matched nothing for long.
     pub(crate) fn publish(&mut self, metrics: &mut Metrics) {
         for used in &mut self.rules {
             let name = format!("tidegate_rule_matches_total.rule.{}", safe(&used.name));
+            metrics.declare(&name);
             metrics.add(&name, used.matches - used.published);
             used.published = used.matches;
         }
+        for warning in self.warnings() {
+            host::log(LogLevel::Warn, &warning);
+        }
+    }
+
+    /// What is to be said of rules that have matched nothing for long; once.
+    fn warnings(&mut self) -> Vec<String> {
         if self.is_warned || self.requests < SUSPICIOUS_REQUESTS {
-            return;
+            return Vec::new();
         }
         self.is_warned = true;
-        for used in self.rules.iter().filter(|used| used.matches == 0) {
-            host::log(
-                LogLevel::Warn,
-                &format!(
-                    "rule `{}` has matched none of {} requests at this worker: check its match",
-                    used.name, self.requests
-                ),
-            );
+        let requests = self.requests;
+        let warning = |used: &Used| {
+            format!(
+                "rule `{}` has matched none of {requests} requests at this worker: check its match",
+                used.name
+            )
+        };
+        self.rules.iter().filter(|used| used.matches == 0).map(warning).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_never_match_are_told_of_once() {
+        let used = |name: &str| Used { name: name.into(), matches: 0, published: 0 };
+        let mut rules = RuleUse { rules: vec![used("often"), used("never")], ..RuleUse::default() };
+        for request in 1..=SUSPICIOUS_REQUESTS + 1 {
+            assert_eq!(rules.warnings(), Vec::<String>::new(), "before request {request}");
+            rules.count((request == 7).then_some(0));
+            if request == SUSPICIOUS_REQUESTS {
+                let told = rules.warnings();
+                assert!(told.len() == 1 && told[0].contains("`never`"), "{told:?}");
+            }
         }
     }
 }

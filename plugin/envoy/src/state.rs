@@ -151,6 +151,7 @@ impl State {
             self.gate.identify(self.crew.id());
         }
         self.rules = RuleUse::new(&self.gate.config().rules);
+        self.rules.publish(&mut self.metrics);
         self.configured = true;
         self.trial_share = Share::WHOLE;
         if self.crew.is_member() {

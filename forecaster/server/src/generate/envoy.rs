@@ -145,6 +145,10 @@ static_resources:
               typed_config:
                 "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                 stat_prefix: ingress
+                # Rules and keys see paths as the upstream resolves them: nobody is let off as /health/../v1.
+                normalize_path: true
+                merge_slashes: true
+                path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT
                 access_log:
                   - name: envoy.access_loggers.stdout
                     typed_config:

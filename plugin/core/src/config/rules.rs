@@ -200,6 +200,10 @@ fn matcher<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<Matcher> {
         let tests = reader.array(&node);
         matcher.headers = tests.iter().filter_map(|test| header_match(reader, test)).collect();
     }
+    if let Some(node) = object.take("properties") {
+        let tests = reader.array(&node);
+        matcher.properties = tests.iter().filter_map(|test| property_match(reader, test)).collect();
+    }
     if let Some(node) = object.take("route") {
         matcher.route = reader.text(&node);
     }
@@ -210,19 +214,31 @@ fn matcher<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<Matcher> {
 fn header_match<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<(String, HeaderMatch)> {
     let mut object = reader.object(node)?;
     let name = object.required(reader, "name").and_then(|node| reader.header(&node));
+    let test = value_match(reader, node, object);
+    name.zip(test)
+}
+
+fn property_match<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Option<(Vec<String>, HeaderMatch)> {
+    let mut object = reader.object(node)?;
+    let path = object.required(reader, "path").map(|node| texts(reader, &node));
+    let test = value_match(reader, node, object);
+    path.zip(test)
+}
+
+/// What a value has to be, which is all that is left to take.
+fn value_match<'t>(reader: &mut Reader<'t>, node: &Node<'t>, mut object: Object<'t>) -> Option<HeaderMatch> {
     let exact = object.take("exact").and_then(|node| reader.text(&node));
     let prefix = object.take("prefix").and_then(|node| reader.text(&node));
     object.finish(reader);
-    let test = match (exact, prefix) {
-        (None, None) => HeaderMatch::Present,
-        (Some(text), None) => HeaderMatch::Exact(text),
-        (None, Some(text)) => HeaderMatch::Prefix(text),
+    match (exact, prefix) {
+        (None, None) => Some(HeaderMatch::Present),
+        (Some(text), None) => Some(HeaderMatch::Exact(text)),
+        (None, Some(text)) => Some(HeaderMatch::Prefix(text)),
         (Some(_), Some(_)) => {
             reader.problem(node, "give exact or prefix, not both");
-            return None;
+            None
         }
-    };
-    name.map(|name| (name, test))
+    }
 }
 
 fn templates<'t>(reader: &mut Reader<'t>, node: &Node<'t>) -> Vec<Template> {

@@ -1,7 +1,10 @@
 use alloc::{format, string::ToString, vec};
 
 use super::*;
-use crate::{allocator::Class, rules::Instead};
+use crate::{
+    allocator::Class,
+    rules::{HeaderMatch, Instead},
+};
 
 #[test]
 fn the_canonical_configuration_is_read_in_full() {
@@ -110,6 +113,7 @@ fn rules_say_what_is_different_for_some_requests() {
             { "name": "probes", "match": { "path_prefix": "/healthz" }, "skip": true },
             { "name": "chat", "match": { "methods": ["POST"], "path_templates": ["/v1/chat/{rest...}"],
                 "headers": [{ "name": "X-Model", "prefix": "gpt-" }, { "name": "x-team" }],
+                "properties": [{ "path": ["xds", "cluster_name"], "exact": "models" }],
                 "authorities": ["api.example"], "route": "chat" },
               "key": [{ "header": "x-team" }], "class": "critical", "mode": "shadow",
               "costs": { "llm_tokens": { "header": "x-tokens", "default": 900 } } }
@@ -129,6 +133,8 @@ fn rules_say_what_is_different_for_some_requests() {
     );
     assert_eq!(chat.costs, [None, Some(CostRule::Header { name: "x-tokens".into(), default: 900 })]);
     assert_eq!((chat.matcher.headers.len(), chat.matcher.route.as_deref()), (2, Some("chat")));
+    let cluster = ["xds", "cluster_name"].map(Into::into).to_vec();
+    assert_eq!(chat.matcher.properties, [(cluster, HeaderMatch::Exact("models".into()))]);
 }
 
 #[test]
@@ -137,7 +143,8 @@ fn mistakes_in_rules_are_told_together() {
         "rules": [
             { "name": "a", "match": { "path_templates": ["users"] }, "costs": { "tokens": 1 } },
             { "name": "a", "match": {}, "class": "urgent" },
-            { "match": { "headers": [{ "name": "x", "exact": "1", "prefix": "2" }], "verbs": ["GET"] } }
+            { "match": { "headers": [{ "name": "x", "exact": "1", "prefix": "2" }], "verbs": ["GET"] } },
+            { "name": "b", "match": { "properties": [{ "exact": "1" }, { "path": [], "prefix": 2 }] } }
         ]
     }"#;
     let problems = Config::parse(text.as_bytes()).unwrap_err();
@@ -148,6 +155,9 @@ fn mistakes_in_rules_are_told_together() {
         (4, "must be one of critical, standard, deferrable"),
         (5, "name is missing"),
         (5, "give exact or prefix, not both"),
+        (6, "rules[3].match.properties[0]: path is missing"),
+        (6, "rules[3].match.properties[1].path: give at least one text"),
+        (6, "rules[3].match.properties[1].prefix: must be a text"),
         (5, "verbs: no such key"),
     ] {
         let found = told.iter().any(|told| told.starts_with(&format!("line {line},")) && told.contains(part));

@@ -1,4 +1,7 @@
 //! What the throttling key is built from.
+//!
+//! Two requests have the same key only if all of its parts are the same: in every part the separator and the backslash have a backslash
+//! before them, and so has a part that is the whole key and reads like [`ANONYMOUS`].
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
@@ -9,6 +12,8 @@ use crate::attributes::Attributes;
 pub const ANONYMOUS: &[u8] = b"(anonymous)";
 /// What separates the parts of a key.
 const SEPARATOR: u8 = b'|';
+/// What stands before a byte of a part that would mean something else.
+const ESCAPE: u8 = b'\\';
 /// A part of a key is cut off here: nobody makes keys of any length.
 const MAX_PART: usize = 256;
 /// What stands for a path that none of the templates fits.
@@ -46,7 +51,7 @@ pub fn write_key<A: Attributes + ?Sized>(parts: &[KeyPart], attributes: &A, key:
         }
         match part.value(attributes) {
             Some(value) if !value.is_empty() => {
-                key.extend_from_slice(value.get(..MAX_PART).unwrap_or(&value));
+                write_part(value.get(..MAX_PART).unwrap_or(&value), key);
             }
             _ => {
                 key.clear();
@@ -57,8 +62,19 @@ pub fn write_key<A: Attributes + ?Sized>(parts: &[KeyPart], attributes: &A, key:
     }
     if parts.is_empty() {
         key.extend_from_slice(ANONYMOUS);
+    } else if key == ANONYMOUS {
+        key.insert(0, ESCAPE);
     }
     true
+}
+
+fn write_part(value: &[u8], key: &mut Vec<u8>) {
+    for byte in value {
+        if matches!(*byte, SEPARATOR | ESCAPE) {
+            key.push(ESCAPE);
+        }
+        key.push(*byte);
+    }
 }
 
 impl KeyPart {
@@ -158,6 +174,45 @@ mod tests {
             !write_key(&[KeyPart::SourceAddress], headers(&[]).as_slice(), &mut key),
             "no such attribute here"
         );
+    }
+
+    /// The key of so many headers with these values.
+    fn key_of(values: &[String]) -> Vec<u8> {
+        let names: Vec<String> = (0..values.len()).map(|index| alloc::format!("x-{index}")).collect();
+        let request: Vec<(String, Vec<u8>)> =
+            names.iter().cloned().zip(values.iter().map(|value| value.clone().into_bytes())).collect();
+        let parts: Vec<KeyPart> = names.into_iter().map(KeyPart::Header).collect();
+        let mut key = Vec::new();
+        assert!(write_key(&parts, request.as_slice(), &mut key));
+        key
+    }
+
+    #[test]
+    fn nobody_writes_a_key_that_is_anothers() {
+        let key = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            String::from_utf8(key_of(&values)).unwrap()
+        };
+        assert_eq!(key(&["a|b", "c"]), r"a\|b|c");
+        assert_eq!(key(&["a", "b|c"]), r"a|b\|c");
+        assert_eq!(key(&[r"a\", "b"]), r"a\\|b");
+        assert_eq!(key(&["(anonymous)"]), r"\(anonymous)");
+        assert_eq!(key(&[r"\(anonymous)"]), r"\\(anonymous)");
+        assert_eq!(key(&["(anonymous)", "eu"]), "(anonymous)|eu");
+        for plain in ["acme", "[2001:db8::1]", "/users/{id}", "org:7/téam, (x)"] {
+            assert_eq!(key(&[plain]), plain, "as it is configured in the forecaster");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn distinct_parts_make_distinct_keys(
+            one in proptest::collection::vec(r"(\(anonymous\)|[a|\\()]){1,6}", 1..4),
+            other in proptest::collection::vec(r"(\(anonymous\)|[a|\\()]){1,6}", 1..4),
+        ) {
+            proptest::prop_assert_eq!(one == other, key_of(&one) == key_of(&other));
+            proptest::prop_assert_ne!(key_of(&one), ANONYMOUS);
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use alloc::{string::String, vec::Vec};
 use super::template::Template;
 use crate::attributes::Attributes;
 
-/// A test of one header.
+/// The property that names the route; others that Envoy had for it before version 1.33 are gone.
+pub const ROUTE_NAME: [&str; 2] = ["xds", "route_name"];
+
+/// A test of one header, or of an attribute of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderMatch {
     /// It is there, whatever it says.
@@ -29,6 +32,8 @@ pub struct Matcher {
     pub authorities: Vec<String>,
     /// Tests of headers.
     pub headers: Vec<(String, HeaderMatch)>,
+    /// Tests of attributes of the proxy, by their names from the outermost on.
+    pub properties: Vec<(Vec<String>, HeaderMatch)>,
     /// The name of the route as the proxy knows it.
     pub route: Option<String>,
 }
@@ -49,8 +54,12 @@ impl Matcher {
                 || self.path_templates.iter().any(|template| template.fits(path)))
             && one_of(&self.authorities, ":authority")
             && self.headers.iter().all(|(name, wanted)| wanted.holds(attributes.header(name)))
+            && self.properties.iter().all(|(names, wanted)| {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                wanted.holds(attributes.property(&names).as_deref())
+            })
             && self.route.as_ref().is_none_or(|route| {
-                attributes.property(&["route_name"]).is_some_and(|name| name == route.as_bytes())
+                attributes.property(&ROUTE_NAME).is_some_and(|name| name == route.as_bytes())
             })
     }
 }
@@ -95,6 +104,7 @@ mod tests {
                 ("x-model".into(), HeaderMatch::Present),
                 ("x-model".into(), HeaderMatch::Exact("gpt-4o".into())),
             ],
+            properties: Vec::new(),
             route: None,
         };
         assert!(matches(&all));
@@ -105,8 +115,37 @@ mod tests {
             Matcher { authorities: vec!["other".into()], ..all.clone() },
             Matcher { headers: vec![("x-missing".into(), HeaderMatch::Present)], ..all.clone() },
             Matcher { route: Some("unknown here".into()), ..all.clone() },
+            Matcher { properties: vec![(vec!["xds".into()], HeaderMatch::Present)], ..all.clone() },
         ] {
             assert!(!matches(&wrong), "{wrong:?}");
         }
+    }
+    #[test]
+    fn routes_and_properties_are_asked_of_the_proxy() {
+        /// A proxy that knows the route and one piece of its metadata.
+        struct Proxy;
+        impl Attributes for Proxy {
+            fn header(&self, _: &str) -> Option<&[u8]> {
+                None
+            }
+
+            fn property(&self, names: &[&str]) -> Option<Vec<u8>> {
+                match names {
+                    ["xds", "route_name"] => Some(b"chat".to_vec()),
+                    ["xds", "route_metadata", "limit"] => Some(b"strict".to_vec()),
+                    _ => None,
+                }
+            }
+        }
+        let route = |name: &str| Matcher { route: Some(name.into()), ..Matcher::default() };
+        assert!(route("chat").matches(&Proxy) && !route("other").matches(&Proxy));
+        let metadata = |last: &str, wanted| {
+            let names = ["xds", "route_metadata", last].map(Into::into).to_vec();
+            Matcher { properties: vec![(names, wanted)], ..Matcher::default() }.matches(&Proxy)
+        };
+        assert!(metadata("limit", HeaderMatch::Exact("strict".into())));
+        assert!(metadata("limit", HeaderMatch::Prefix("str".into())));
+        assert!(!metadata("limit", HeaderMatch::Exact("loose".into())));
+        assert!(!metadata("other", HeaderMatch::Present));
     }
 }

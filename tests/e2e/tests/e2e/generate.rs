@@ -70,6 +70,11 @@ async fn envoy_accepts_what_is_generated_and_works_with_it() -> Result<()> {
     let yaml = [(10_000, listen), (9901, admin), (8081, upstream.address()), (7080, sync)]
         .into_iter()
         .try_fold(yaml, |yaml, (port, to)| moved(&yaml, "port_value: ", port, to))?;
+    // What is under /v1 costs more than there is, and probes nothing.
+    let rules = r#""rules": [{ "name": "probes", "match": { "path_prefix": "/health" }, "skip": true },
+                                { "name": "dear", "match": { "path_prefix": "/v1" }, "costs": { "requests": 1000000 } }],
+                              "key": ["#;
+    let yaml = replaced(&yaml, r#""key": ["#, rules)?;
     let forecaster = moved(&example_of("envoy", "tidegate.yaml")?, "listen: 127.0.0.1:", 7080, sync)?;
     let forecaster = replaced(&forecaster, "${TIDEGATE_TOKEN}", "change-me")?;
     let _forecaster = Forecaster::start_with(&binaries.forecaster, &forecaster, sync, &folder).await?;
@@ -81,5 +86,9 @@ async fn envoy_accepts_what_is_generated_and_works_with_it() -> Result<()> {
         let labels = ["tidegate_decisions_total{", "tier=\"gold\"", "mode=\"enforce\""];
         Ok(metrics.lines().any(|line| labels.iter().all(|label| line.contains(label))).then_some(()))
     })
-    .await
+    .await?;
+    for (path, status) in [("/health", 200), ("/v1", 429), ("/health/../v1", 429), ("//v1", 429)] {
+        assert_eq!(client.ask(&Ask::of("acme").at(path)).await?.status, status, "{path}");
+    }
+    Ok(())
 }

@@ -27,6 +27,7 @@ mod on_refusal;
 mod partition;
 mod problem;
 mod rig;
+mod rules;
 mod settle;
 mod shadow;
 mod tables;
