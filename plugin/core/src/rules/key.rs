@@ -69,8 +69,12 @@ pub fn write_key<A: Attributes + ?Sized>(parts: &[KeyPart], attributes: &A, key:
 }
 
 fn write_part(value: &[u8], key: &mut Vec<u8>) {
+    let is_special = |byte: &u8| matches!(*byte, SEPARATOR | ESCAPE);
+    if !value.iter().any(is_special) {
+        return key.extend_from_slice(value);
+    }
     for byte in value {
-        if matches!(*byte, SEPARATOR | ESCAPE) {
+        if is_special(byte) {
             key.push(ESCAPE);
         }
         key.push(*byte);
