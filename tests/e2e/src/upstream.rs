@@ -6,7 +6,11 @@
 //! What it saw of the headers that `x-echo` names, separated by commas, it tells as `x-seen-<name>`.
 //!
 //! Whoever sends JSON is answered by a language model: at once, or as a stream of events if the request says `stream`. The usage that
-//! it tells is the request's member `usage`, and its status the member `status`.
+//! it tells is the request's member `usage`, and its status the member `status`; `shape: anthropic` asks for events as Anthropic has
+//! them, `pace: slow` for small pieces, `encoding: gzip` for a compressed answer.
+
+mod model;
+mod pieces;
 
 use std::{
     convert::Infallible,
@@ -18,17 +22,17 @@ use std::{
     time::Duration,
 };
 
+use self::pieces::Pieces;
 use anyhow::{Context, Result};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::{
-    Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+    Request, Response,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderName},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     task::{AbortHandle, JoinSet},
@@ -93,37 +97,15 @@ async fn accept(listener: TcpListener, delay: Duration, served: Arc<AtomicU64>) 
     }
 }
 
-/// What a language model answers: a document, or events with the usage in the last.
-fn generate(asked: &Value) -> Response<Full<Bytes>> {
-    let usage = asked.get("usage").cloned().unwrap_or_default();
-    let streams = asked.get("stream") == Some(&Value::Bool(true));
-    let (kind, body) = if streams {
-        let piece = |text: &str| json!({ "choices": [{ "delta": { "content": text } }], "usage": null });
-        let events = [piece("\"usage\": {"), piece("some words"), json!({ "choices": [], "usage": usage })];
-        let lines = events.map(|event| format!("data: {event}\n\n"));
-        ("text/event-stream", lines.concat() + "data: [DONE]\n\n")
-    } else {
-        (
-            "application/json",
-            json!({ "choices": [{ "message": { "content": "words" } }], "usage": usage }).to_string(),
-        )
-    };
-    let mut response = Response::new(Full::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    let status = asked.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
-    *response.status_mut() = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default();
-    response
-}
-
-async fn answer(request: Request<Incoming>, delay: Duration) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, delay: Duration) -> Result<Response<Pieces>, Infallible> {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     if request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
         let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-        return Ok(generate(&serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default()));
+        return Ok(model::generate(&serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default()));
     }
-    let mut response = Response::new(Full::new(Bytes::from_static(b"served\n")));
+    let mut response = Response::new(Pieces::whole("served\n"));
     for (name, actual) in request.headers() {
         let total = name.as_str().strip_prefix("x-actual-").map(|name| format!("x-total-{name}"));
         if let Some(Ok(total)) = total.map(HeaderName::try_from) {

@@ -104,9 +104,13 @@ impl Updated {
     }
 
     fn update(&mut self, safe_burst: u64) -> Result<()> {
+        self.configure(&plugin(safe_burst))
+    }
+
+    fn configure(&mut self, plugin: &Value) -> Result<()> {
         for listener in &mut self.config.listeners {
             if let Limiter::Tidegate(limiter) = &mut listener.limiter {
-                limiter.configuration = plugin(safe_burst);
+                limiter.configuration = plugin.clone();
             }
         }
         let (_, listeners) = divided(&self.config.to_yaml(), &self.lds)?;
@@ -151,6 +155,33 @@ async fn tables_come_when_the_listener_of_before_is_gone() -> Result<()> {
     }
     // One that was there before is no table to refuse.
     assert_eq!(rig.envoy.stats().await?.plugin("tidegate_tables_total.result.rejected"), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn buckets_stay_as_empty_as_they_are_when_budgets_are_the_same() -> Result<()> {
+    let _turn = world::turn().await?;
+    let mut rig = Updated::start("e2e/config-update-kept", &slow()?, 600).await?;
+    // Who may not wait.
+    let ask = Ask::of("somebody").with("x-echo", "x-over");
+    let is_over = |answer: &Answer| answer.header("x-seen-x-over").is_some();
+    for _ in 0..2 * BURST {
+        rig.client.ask(&ask).await?;
+    }
+    let mut silent = plugin(BURST);
+    silent.as_object_mut().context("an object")?.insert("response_headers".into(), json!(false));
+    rig.configure(&silent)?;
+    // Whatever comes back meanwhile is used.
+    let (client, asked) = (rig.client.clone(), &ask);
+    wait::until("the new configuration is there", SOON, || async {
+        Ok(client.ask(asked).await?.decision.is_none().then_some(()))
+    })
+    .await?;
+    let mut passed = 0;
+    for _ in 0..BURST {
+        passed += u32::from(!is_over(&rig.client.ask(&ask).await?));
+    }
+    assert!(passed <= 1, "{passed} of {BURST} found tokens in buckets that were empty");
     Ok(())
 }
 

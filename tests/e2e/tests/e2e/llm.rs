@@ -102,6 +102,39 @@ async fn without_usage_the_estimate_stands_and_an_error_has_used_nothing() -> Re
 }
 
 #[tokio::test]
+async fn events_in_pieces_settle_what_they_used_and_compressed_answers_are_counted() -> Result<()> {
+    let _turn = world::turn().await?;
+    let rig = rig("llm-pieces", true).await?;
+    let (mut estimated, mut used) = (0, 0);
+    for round in 0_u64..6 {
+        let usage = json!({ "input_tokens": 30, "output_tokens": 20 + round });
+        let prompt = json!({
+            "max_tokens": 3_000, "stream": true, "shape": "anthropic", "pace": "slow", "usage": usage,
+        });
+        let answer = ask(&rig, &prompt).await?;
+        assert_eq!(answer.status, 200, "round {round}: {answer:?}");
+        assert!(String::from_utf8_lossy(&answer.body).ends_with("\n\n"), "{answer:?}");
+        sleep(Duration::from_millis(25)).await;
+        estimated += (prompt.to_string().len() as u64).div_ceil(4) + 3_000;
+        used += 50 + round;
+    }
+    wait::until("all of it is settled", SOON, || async {
+        let total = rig.forecaster()?.usage().await?.of("acme", "llm_tokens");
+        Ok(((total.offered, total.settled) == (estimated, used)).then_some(()))
+    })
+    .await?;
+    let compressed = json!({ "max_tokens": 4_000, "encoding": "gzip", "usage": { "total_tokens": 7 } });
+    assert_eq!(ask(&rig, &compressed).await?.status, 200);
+    let refused = ask(&rig, &json!({ "max_tokens": 7_000 })).await?;
+    assert!(refused.refused(), "the estimate stands: {refused:?}");
+    wait::until("the compressed answer is counted", SOON, || async {
+        let missing = rig.envoy.stats().await?.plugin_sum("tidegate_usage_missing_total", &[]);
+        Ok((missing == 1).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
 async fn an_envoy_that_shows_no_bodies_is_found_out_and_holds_nobody_up_for_long() -> Result<()> {
     let _turn = world::turn().await?;
     let rig = rig("llm-blind", false).await?;

@@ -1,0 +1,57 @@
+//! A body in pieces, each a moment after the one before.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::body::{Body, Bytes, Frame};
+use tokio::time::{Sleep, sleep};
+
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// What is left of a body.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    left: VecDeque<Bytes>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pieces {
+    /// All at once.
+    pub(super) fn whole(body: impl Into<Bytes>) -> Self {
+        Self { left: VecDeque::from([body.into()]), pause: None }
+    }
+
+    /// So many bytes at a time.
+    pub(super) fn slowly(body: &[u8], size: usize) -> Self {
+        Self { left: body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect(), pause: None }
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        let piece = self.left.pop_front();
+        if !self.left.is_empty() {
+            self.pause = Some(Box::pin(sleep(MOMENT)));
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+}
