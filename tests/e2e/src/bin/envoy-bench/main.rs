@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Parser)]
 struct Options {
     /// Rounds; each takes every limiter once.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 25)]
     rounds: usize,
     /// Requests to each limiter and route in each round.
     #[arg(long, default_value_t = 1_600)]
