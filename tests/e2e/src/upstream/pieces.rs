@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::{Body, Bytes, Frame};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -53,5 +53,13 @@ impl Body for Pieces {
 
     fn is_end_stream(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// What comes at once has a content-length; a stream has none.
+    fn size_hint(&self) -> SizeHint {
+        match self.left.as_slices().0 {
+            [whole] if self.pause.is_none() => SizeHint::with_exact(whole.len() as u64),
+            _ => SizeHint::default(),
+        }
     }
 }
