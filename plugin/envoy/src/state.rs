@@ -150,6 +150,8 @@ impl State {
             self.gate = Gate::new(config, now);
             self.gate.identify(self.crew.id());
         }
+        // What the rules of before have matched since they told.
+        self.rules.publish(&mut self.metrics);
         self.rules = RuleUse::new(&self.gate.config().rules);
         self.rules.publish(&mut self.metrics);
         self.configured = true;

@@ -20,10 +20,11 @@ use std::{
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
+use tidegate_conformance::plenty;
 use tidegate_core::{
-    Allocator, Class, Decision, Demand, KeyHash, Request as CoreRequest, ResourceSetup, SafeBudget, Setup,
+    Allocator, Class, Decision, Demand, Request as CoreRequest, ResourceSetup, SafeBudget, Setup,
     Timestamp as CoreTime,
-    table::{Forecast, Grant, Key as TableKey, Reservation, Resource, Schedule, Table, Tier},
+    table::{Contract, Table},
     units::MicroRate,
 };
 use tidegate_host::{Budget, Component, Gate, Key, Request, Timestamp};
@@ -232,40 +233,9 @@ fn build(criterion: &mut Criterion) {
     });
 }
 
-/// A table in which every key owns a reservation.
 fn table(names: &[String]) -> Table {
-    let steps = [Reservation { rate: MicroRate::from_per_s(10.0), depth: 10 }; 15];
-    let key = |name: &String| TableKey {
-        hash: KeyHash::of(name.as_bytes()),
-        tier: 0,
-        grants: vec![Grant {
-            resource: 0,
-            contract: None,
-            reservations: Schedule::from_steps(&steps),
-            forecast: Forecast { low: MicroRate::from_per_s(5.0), high: MicroRate::from_per_s(1e6) },
-        }],
-    };
-    Table {
-        epoch: 1,
-        base_epoch: 0,
-        removed: Vec::new(),
-        starts_at_ms: START_MS,
-        step_ms: 60_000,
-        steps: 15,
-        valid_until_ms: START_MS + 3_600_000,
-        draw_order: tidegate_core::table::DrawOrder::PoolFirst,
-        tiers: vec![Tier { name: "gold".into(), contracts: vec![None], ..Tier::default() }],
-        default_tier: 0,
-        resources: vec![Resource {
-            name: "requests".into(),
-            capacity: MicroRate::from_per_s(PLENTY.per_s),
-            burst: PLENTY.burst,
-            safe_capacity: MicroRate::from_per_s(PLENTY.per_s),
-            tier_reservations: vec![Schedule::default()],
-            ..Resource::default()
-        }],
-        keys: names.iter().map(key).collect(),
-    }
+    let all = Contract { rate: MicroRate::from_per_s(PLENTY.per_s), burst: PLENTY.burst };
+    plenty(names, START_MS, all, None)
 }
 
 criterion_group!(benches, native, decide, admit, threads, build);

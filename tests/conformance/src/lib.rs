@@ -9,7 +9,7 @@
 //! Recipe ─► Script (events) ─► Player (an allocator) ─► Outcome ─► Transcript (digests)
 //! ```
 //!
-//! Fuzzing drives the same player: a [`Recipe`] may also be any bytes.
+//! Fuzzing drives the same player: a [`Recipe`] may also be any bytes. Measurements of what a request costs share a table, [`plenty`].
 #![no_std]
 
 extern crate alloc;
@@ -19,6 +19,7 @@ mod event;
 mod generator;
 mod outcome;
 mod player;
+mod plenty;
 mod recent;
 mod text;
 mod transcript;
@@ -28,6 +29,7 @@ pub use event::{Ask, Event, Part, SafeBucket, SetUp};
 pub use generator::Script;
 pub use outcome::{Outcome, Payer, Shortage, Stretch};
 pub use player::Player;
+pub use plenty::plenty;
 pub use recent::Recent;
 pub use text::Bytes;
 pub use transcript::{Answer, Question, Recipe, answer, play, play_with};

@@ -32,7 +32,7 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpListener,
     task::{AbortHandle, JoinSet},
@@ -89,8 +89,9 @@ async fn accept(listener: TcpListener, delay: Duration, served: Arc<AtomicU64>) 
             served.fetch_add(1, Ordering::Relaxed);
             answer(request, delay)
         });
-        let connection =
-            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        // Whoever ends an idle connection by itself meets requests that are on their way over it.
+        let mut server = http1::Builder::new();
+        let connection = server.header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
         // A connection that breaks is Envoy's to notice: the client sees what becomes of its request.
         connections.spawn(async move { drop(connection.await) });
         while connections.try_join_next().is_some() {}

@@ -120,6 +120,7 @@ mod tests {
             assert!(!matches(&wrong), "{wrong:?}");
         }
     }
+
     #[test]
     fn routes_and_properties_are_asked_of_the_proxy() {
         /// A proxy that knows the route and one piece of its metadata.

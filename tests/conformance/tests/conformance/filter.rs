@@ -8,10 +8,10 @@ mod host;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use tidegate_conformance::plenty;
 use tidegate_core::{
-    KeyHash,
     sync::{Kind, PROTOCOL, Welcome},
-    table::{Contract, DrawOrder, Forecast, Grant, Key, Reservation, Resource, Schedule, Table, Tier},
+    table::{Contract, Table},
     transfer,
     units::MicroRate,
 };
@@ -151,39 +151,9 @@ fn name(customer: usize) -> String {
 }
 
 fn table() -> Table {
-    let contract = Some(Contract { rate: MicroRate::from_per_s(PLENTY_PER_S), burst: PLENTY });
-    let reservation = Reservation { rate: MicroRate::from_per_s(10.0), depth: 10 };
-    let key = |customer| Key {
-        hash: KeyHash::of(name(customer).as_bytes()),
-        tier: 0,
-        grants: vec![Grant {
-            resource: 0,
-            contract,
-            reservations: Schedule::from_steps(&[reservation; 15]),
-            forecast: Forecast::default(),
-        }],
-    };
-    Table {
-        epoch: 1,
-        base_epoch: 0,
-        removed: Vec::new(),
-        starts_at_ms: START_MS,
-        step_ms: 60_000,
-        steps: 15,
-        valid_until_ms: START_MS + 3_600_000,
-        draw_order: DrawOrder::PoolFirst,
-        tiers: vec![Tier { name: "gold".into(), contracts: vec![contract], ..Tier::default() }],
-        default_tier: 0,
-        resources: vec![Resource {
-            name: "requests".into(),
-            capacity: MicroRate::from_per_s(PLENTY_PER_S),
-            burst: PLENTY,
-            safe_capacity: MicroRate::from_per_s(PLENTY_PER_S),
-            tier_reservations: vec![Schedule::default()],
-            ..Resource::default()
-        }],
-        keys: (0..CUSTOMERS).map(key).collect(),
-    }
+    let all = Contract { rate: MicroRate::from_per_s(PLENTY_PER_S), burst: PLENTY };
+    let names: Vec<String> = (0..CUSTOMERS).map(name).collect();
+    plenty(&names, START_MS, all, Some(all))
 }
 
 #[test]

@@ -123,6 +123,7 @@ fn plugin(safe_burst: u64) -> Value {
         world::plugin(&json!({ "requests": { "safe_capacity_per_s": 1, "safe_burst": safe_burst } }));
     if let Some(members) = plugin.as_object_mut() {
         members.insert("on_refusal".into(), json!({ "tag": { "x-over": "yes" } }));
+        members.insert("rules".into(), json!([{ "name": "all", "match": { "path_prefix": "/" } }]));
     }
     plugin
 }
@@ -182,7 +183,12 @@ async fn buckets_stay_as_empty_as_they_are_when_budgets_are_the_same() -> Result
         passed += u32::from(!is_over(&rig.client.ask(&ask).await?));
     }
     assert!(passed <= 1, "{passed} of {BURST} found tokens in buckets that were empty");
-    Ok(())
+    wait::until("matches of the former rules are counted too", SOON, || async {
+        let stats = rig.envoy.stats().await?;
+        let matches = stats.plugin("tidegate_rule_matches_total.rule.all");
+        Ok((matches == stats.plugin_sum("tidegate_decisions_total", &[])).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]

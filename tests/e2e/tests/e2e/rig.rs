@@ -12,6 +12,12 @@ use tidegate_e2e::{
     upstream::Upstream,
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
 use crate::world;
 
 #[tokio::test]
@@ -41,5 +47,18 @@ async fn a_plain_envoy_counts_what_the_client_counts() -> Result<()> {
     let id = envoy.process().id();
     drop(envoy);
     assert!(!Path::new(&format!("/proc/{id}")).exists(), "Envoy outlived its rig");
+    Ok(())
+}
+
+/// An upstream that ends idle connections would now and then answer nothing to a request on its way, and Envoy 503.
+#[tokio::test]
+async fn the_upstream_keeps_idle_connections() -> Result<()> {
+    let upstream = Upstream::start(Duration::ZERO).await?;
+    let mut connection = TcpStream::connect(upstream.address()).await?;
+    connection.write_all(b"GET / HTTP/1.1\r\nhost: idle\r\n\r\n").await?;
+    let mut answer = [0; 1024];
+    assert!(connection.read(&mut answer).await? > 0);
+    let ended = timeout(Duration::from_secs(31), connection.read(&mut answer)).await;
+    assert!(ended.is_err(), "{ended:?}");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What is different for some requests: which a rule is for, and what becomes of their costs, keys, classes and modes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test should panic")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -64,7 +65,6 @@ fn rules() -> (Value, Value) {
           "match": { "path_prefix": "/described/strictly", "properties": [{ "path": metadata("limit"), "exact": "strict" }] } },
         { "name": "elsewhere", "costs": costs,
           "match": { "path_prefix": "/described", "properties": [{ "path": metadata("limit"), "exact": "loose" }] } },
-        { "name": "method", "match": { "methods": ["DELETE", "head"] }, "costs": costs },
         { "name": "header", "match": { "headers": [{ "name": "x-model", "prefix": "large-" }] }, "costs": costs },
         { "name": "authority", "match": { "authorities": ["Slow.example"] }, "costs": costs },
         { "name": "template", "match": { "path_templates": ["/users/{id}/orders"] }, "costs": costs },
@@ -96,6 +96,7 @@ async fn a_rule_is_for_the_requests_that_it_describes() -> Result<()> {
     for (bytes, expected) in [(364, 503), (360, 200), (8, 503)] {
         assert_eq!(status(prompt(bytes)).await?, expected, "{bytes}");
     }
+    assert_eq!(status(ask("/v1/chat/completions")).await?, 200, "another method");
     matched(&rig, "body", 3).await?;
 
     let dear = |path| Ask { numbers: vec![("x-cost-requests".into(), TOO_MUCH)], ..ask(path) };
