@@ -33,6 +33,17 @@ pub(crate) fn ensure(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Brings installed packages up to the newest there are. A machine may have had lists of some of its sources only, and so
+/// have installed what another source has newer.
+pub(crate) fn renew(packages: &[&str]) -> Result<()> {
+    let names = packages.join(" ");
+    if !available() {
+        bail!("too old: {names}; renew with `sudo apt-get update` and `sudo apt-get install {names}`");
+    }
+    run::run(apt_get().args(["-q", "update"]))?;
+    install(packages).with_context(|| format!("newer Debian packages {names}"))
+}
+
 fn installed(package: &str) -> bool {
     let query = ["--show", "--showformat=${db:Status-Abbrev}", package];
     run::capture(Command::new("dpkg-query").args(query)).is_ok_and(|status| status.starts_with("ii"))

@@ -15,8 +15,17 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const LINKER: &str = "/usr/bin/wasm-ld";
 
+/// The oldest Rust that compiles this workspace.
+const NEEDED: &str = env!("CARGO_PKG_RUST_VERSION");
+
 pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
     apt::ensure(&PACKAGES).context("Debian's WebAssembly toolchain")?;
+    if !is_new_enough() {
+        apt::renew(&PACKAGES).context("Debian's WebAssembly toolchain")?;
+        if !is_new_enough() {
+            bail!("Debian's newest rustc-web is older than Rust {NEEDED}, which this project needs");
+        }
+    }
     for tool in [RUSTC, CARGO, LINKER] {
         if !PathBuf::from(tool).is_file() {
             bail!("no {tool} although the packages {} are installed", PACKAGES.join(" "));
@@ -37,6 +46,19 @@ pub(super) fn build(layout: &Layout, variant: Variant) -> Result<PathBuf> {
     let package = variant.package();
     run::run(&mut command).with_context(|| format!("{package} does not build with Debian's toolchain"))?;
     Ok(artifact(&target_dir, variant))
+}
+
+fn is_new_enough() -> bool {
+    let mut rustc = Command::new(RUSTC);
+    forget_other_toolchains(&mut rustc);
+    let told = run::capture(rustc.arg("--version")).unwrap_or_default();
+    let version = |text: &str| -> Option<(u32, u32)> {
+        let mut parts = text.split(['.', '-']);
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    let found = told.split_whitespace().nth(1).and_then(version);
+    // Whoever cannot be asked fails in its own words.
+    found.is_none() || found >= version(NEEDED)
 }
 
 /// rustup and the cargo that runs this command leave variables that would mix two toolchains.
