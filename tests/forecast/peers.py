@@ -20,10 +20,11 @@ from statsforecast.models import AutoARIMA, AutoETS, DynamicTheta, MSTL, Naive, 
 
 LEVELS = [80, 95]
 LONGEST_STATE = 24  # ETS and ARIMA with longer seasons do not end in any useful time
+LONGEST_EXACT = 1500  # of longer series, orders of MSTL-ARIMA are chosen by approximation, as AutoARIMA's always are
 FORWARDED = ("AutoETS", "AutoARIMA")  # fitted once and carried forward; the others are fitted at each cutoff
 
 
-def models(seasons):
+def models(seasons, length):
     first = seasons[0] if seasons else 1
     short = first if first <= LONGEST_STATE else 1
     found = {
@@ -36,7 +37,7 @@ def models(seasons):
     if seasons:
         found["SeasonalNaive"] = SeasonalNaive(season_length=first)
         found["MSTL-ETS"] = MSTL(season_length=seasons, trend_forecaster=AutoETS(model="ZZN"))
-        found["MSTL-ARIMA"] = MSTL(season_length=seasons, trend_forecaster=AutoARIMA())
+        found["MSTL-ARIMA"] = MSTL(season_length=seasons, trend_forecaster=AutoARIMA(approximation=length > LONGEST_EXACT))
     return found
 
 
@@ -56,7 +57,8 @@ def main():
 
     frame = pd.read_csv(asked.series, dtype={"unique_id": str})
     written, cpu = [], {}
-    for name, model in models(seasons).items():
+    longest = int(frame.groupby("unique_id").size().max())
+    for name, model in models(seasons, longest).items():
         if wanted and name not in wanted:
             continue
         begun = time.process_time()

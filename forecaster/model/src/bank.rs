@@ -184,6 +184,10 @@ impl Bank {
     }
 
     /// The quantiles that all methods' make, and a peak that comes back; `own` by the combination's errors.
+    ///
+    /// Each level is combined for itself, so one may come out beyond the next: they are put into order, which brings them
+    /// nearer to the true ones, whatever these are (Chernozhukov, Fernández-Val and Galichon, *Quantile and probability
+    /// curves without crossing*, Econometrica 78, 2010).
     fn blended(&self, own: &StepForecast, points: &Points, ahead: usize) -> StepForecast {
         let place = Place::of(ahead, &self.state.leads);
         let unit = |point: f64| self.state.scale.of(point, ahead);
@@ -197,15 +201,14 @@ impl Bank {
         let usual = |step: u64| self.usual(points, (step.saturating_sub(now) as usize).max(1));
         let floor = self.state.uplift.floor(now, now.saturating_add(ahead as u64), usual);
         let most = self.state.largest * CEILING;
-        let mut least = 0.0_f64;
         let mut quantiles = own.quantiles;
         let blends = by(place.from).into_iter().zip(by(place.to)).zip(LEVELS);
         for (quantile, ((near, far), level)) in quantiles.iter_mut().zip(blends) {
             let blend = near * (1.0 - place.share) + far * place.share;
             let floor = if level >= PEAKS_FROM { floor } else { 0.0 };
-            least = least.max(blend).max(floor).min(most);
-            *quantile = least;
+            *quantile = blend.max(floor).clamp(0.0, most.max(0.0));
         }
+        quantiles.sort_unstable_by(f64::total_cmp);
         StepForecast { quantiles, ..*own }
     }
 
