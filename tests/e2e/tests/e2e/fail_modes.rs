@@ -1,6 +1,8 @@
 //! What the plugin does while no valid plan is in force, where it shall not fall back on the safe capacity: before the first plan has
 //! come, and after the last one has run out.
 
+#![allow(clippy::indexing_slicing, reason = "a failed test should panic")]
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tidegate_e2e::{

@@ -1,5 +1,7 @@
 //! What responses tell in structured fields (RFC 9651), read by a parser that is not ours, and the documents of refusals beside them.
 
+#![allow(clippy::indexing_slicing, reason = "a failed test should panic")]
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail};

@@ -45,9 +45,11 @@ fn patient() -> Result<ForecasterConfig> {
 
 /// With costs by the body, or by headers alone.
 fn plan(name: &str, reads_bodies: bool) -> Result<Plan> {
-    let mut resources = json!({ "requests": { "cost": 1, "safe_capacity_per_s": 2, "safe_burst": BURST } });
     let cost = if reads_bodies { json!({ "llm": {} }) } else { json!(1) };
-    resources["llm_tokens"] = json!({ "cost": cost, "safe_capacity_per_s": 1e6, "safe_burst": 100_000_000 });
+    let resources = json!({
+        "requests": { "cost": 1, "safe_capacity_per_s": 2, "safe_burst": BURST },
+        "llm_tokens": { "cost": cost, "safe_capacity_per_s": 1e6, "safe_burst": 100_000_000 },
+    });
     Ok(world::plan(name, world::plugin(&resources), patient()?))
 }
 
