@@ -146,7 +146,8 @@ impl State {
             self.keeping_tables(|state| {
                 if let Some(report) = state.gate.reconfigure(config, state.crew.id(), now) {
                     let details = state.gate.take_details();
-                    state.courier.keep(report, details);
+                    let dropped = state.courier.keep(report, details);
+                    state.metrics.add("tidegate_reports_dropped_total", dropped);
                 }
             });
         } else {

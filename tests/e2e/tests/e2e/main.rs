@@ -41,6 +41,7 @@ mod tables;
 mod trial;
 mod vm_crash;
 mod vm_crash_alone;
+mod vm_crash_held;
 mod wishes;
 mod workers;
 mod world;
