@@ -10,6 +10,7 @@ use tidegate_e2e::{
     forecaster::{Bucket, ForecasterConfig, Resource},
     load::{Answer, Ask},
     rig::{Plan, Rig},
+    wait,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -98,6 +99,35 @@ async fn bodies_of_requests_that_waited_pass_a_plugin_that_reads_bodies() -> Res
         pass_whole(&rig, 700_000).await.with_context(|| name.to_owned())?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_buffer_cannot_wait_where_bodies_are_read_and_takes_nothing() -> Result<()> {
+    let _turn = world::turn().await?;
+    let rig = Rig::start_reading_bodies(&plan("held-bodies-large", false)?, true).await?;
+    world::first_table(&rig, "acme").await?;
+    let mut asked = JoinSet::new();
+    for number in 0..ASKED {
+        let (client, sent) = (world::afresh(&rig), document(number, 2_000_000));
+        asked.spawn(async move { client.ask(&Ask { prompt: Some(sent), ..Ask::of("acme") }).await });
+    }
+    let mut too_large = 0;
+    while let Some(answer) = asked.join_next().await {
+        let status = answer??.status;
+        ensure!(matches!(status, 200 | 413), "{status}");
+        too_large += u64::from(status == 413);
+    }
+    assert!(too_large >= 1, "some had to wait");
+    let stats = rig.envoy.stats().await?;
+    let decided = |label: &str| stats.plugin_sum("tidegate_decisions_total", &[label]);
+    assert_eq!(decided(".decision.waiting") - decided(".decision.delayed"), too_large, "they left the queue");
+    let passed = 1 + ASKED as u64 - too_large;
+    wait::until(&format!("{passed} passed by the database"), SOON, async || {
+        let total = rig.forecaster()?.usage().await?.of("acme", "requests");
+        let told = (total.requests_offered, total.requests_admitted);
+        Ok((told == (1 + ASKED as u64, passed)).then_some(()))
+    })
+    .await
 }
 
 /// Sends a request whose body has trailers, and returns how its answer begins.
