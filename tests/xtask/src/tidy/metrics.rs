@@ -1,6 +1,6 @@
 //! The README names every metric of the Envoy plugin, and none that nobody keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     markdown::{self, Kind},
@@ -25,10 +25,8 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
         .collect();
     let sources =
         || tree.ending(".rs").filter(|(path, _)| !tree.is_test(path) && !path.starts_with("tests/"));
-    let kept = |path: &str, metric: &str| {
-        let mut others = sources().filter(|(other, _)| other.starts_with(path));
-        others.any(|(_, text)| metrics(text).any(|(_, other)| other == metric))
-    };
+    let kept: BTreeSet<&str> =
+        sources().flat_map(|(_, text)| metrics(text)).map(|(_, metric)| metric).collect();
     let unnamed = sources().filter(|(path, _)| path.starts_with(PLUGIN)).flat_map(|(path, text)| {
         metrics(text).filter(|(_, metric)| !named.contains_key(metric)).map(move |(line, metric)| {
             Violation::new(
@@ -38,7 +36,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
             )
         })
     });
-    let unknown = named.iter().filter(|(metric, _)| !kept("", metric)).map(|(metric, line)| {
+    let unknown = named.iter().filter(|(metric, _)| !kept.contains(*metric)).map(|(metric, line)| {
         Violation::new(PAGE, *line, format!("there is no metric `{metric}`: name one that exists"))
     });
     unnamed.chain(unknown).collect()
@@ -46,8 +44,8 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
 
 /// Metrics that a source names in strings, with their lines.
 fn metrics(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    let strings = |line: &str| line.trim_start().starts_with("//");
-    source.lines().zip(1..).filter(move |(line, _)| !strings(line)).flat_map(|(line, number)| {
+    let is_comment = |line: &str| line.trim_start().starts_with("//");
+    source.lines().zip(1..).filter(move |(line, _)| !is_comment(line)).flat_map(|(line, number)| {
         line.split('"').skip(1).step_by(2).filter_map(move |text| Some((number, name(text)?)))
     })
 }
@@ -77,7 +75,7 @@ mod tests {
             printed(&check(&tree)),
             [
                 "plugin/envoy/src/state.rs:3: README.md does not name the metric `tidegate_held`: say what it tells",
-                "README.md:1: there is no metric `tidegate_hold`: name one that exists",
+                "README.md:2: there is no metric `tidegate_hold`: name one that exists",
             ]
         );
     }
