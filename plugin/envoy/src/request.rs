@@ -170,6 +170,11 @@ impl Request {
         }
     }
 
+    /// It waits for tokens.
+    fn is_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|(_, slot)| slot.borrow().is_none())
+    }
+
     fn decide_by_body(&mut self) -> Action {
         let Some(asking) = self.asking.take() else { return Action::Continue };
         self.decide(&asking.attributes())
@@ -204,7 +209,7 @@ impl HttpContext for Request {
     #[cfg(feature = "llm")]
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
         // It may wait for tokens when its body comes.
-        if self.held.as_ref().is_some_and(|(_, slot)| slot.borrow().is_none()) {
+        if self.is_held() {
             return Action::Pause;
         }
         let Some(asking) = &mut self.asking else { return Action::Continue };
@@ -217,7 +222,8 @@ impl HttpContext for Request {
 
     #[cfg(feature = "llm")]
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.decide_by_body()
+        // To continue here would let go of all that is held.
+        if self.is_held() { Action::Pause } else { self.decide_by_body() }
     }
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
@@ -291,7 +297,13 @@ impl Drop for Request {
         }
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         #[cfg(feature = "llm")]
-        state.bodies.forget(self.context);
+        {
+            state.bodies.forget(self.context);
+            // What was told so far may not be all that was used.
+            if self.telling.take().is_some() {
+                state.metrics.add("tidegate_usage_missing_total", 1);
+            }
+        }
         if let Some((ticket, _)) = self.held.take()
             && state.held.take(ticket).is_some()
         {

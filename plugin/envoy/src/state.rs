@@ -57,6 +57,8 @@ pub(crate) struct State {
     configured: bool,
     /// The newest table that was ever wholly in force.
     pub(crate) newest_epoch: u64,
+    /// Details without room in reports, as far as Envoy has been told of them.
+    details_left_out: u64,
 }
 
 /// A plugin's state, shared by its contexts.
@@ -97,6 +99,7 @@ impl State {
             plugin: plugin.to_owned(),
             configured: false,
             newest_epoch: 0,
+            details_left_out: 0,
         }
     }
 
@@ -143,7 +146,8 @@ impl State {
             self.keeping_tables(|state| {
                 if let Some(report) = state.gate.reconfigure(config, state.crew.id(), now) {
                     let details = state.gate.take_details();
-                    state.courier.keep(report, details);
+                    let dropped = state.courier.keep(report, details);
+                    state.metrics.add("tidegate_reports_dropped_total", dropped);
                 }
             });
         } else {
@@ -328,8 +332,9 @@ impl State {
         }
         self.metrics.set("tidegate_table_stale", u64::from(stale));
         self.metrics.set("tidegate_workers", u64::from(self.crew.size()));
-        self.metrics
-            .set("tidegate_details_left_out", self.gate.details_left_out() + self.courier.details_left_out());
+        let left_out = self.gate.details_left_out() + self.courier.details_left_out();
+        self.metrics.add("tidegate_details_left_out_total", left_out.saturating_sub(self.details_left_out));
+        self.details_left_out = left_out;
         self.rules.publish(&mut self.metrics);
         if self.crew.is_leader() {
             self.metrics.set("tidegate_connected", u64::from(self.link.is_welcomed()));

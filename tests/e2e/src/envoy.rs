@@ -86,19 +86,19 @@ impl Envoy {
         Self::launch(binary, yaml, (listen, admin), 1, &[], folder).await
     }
 
-    /// Like [`Self::start_with`]; a listener that is replaced lives on for so long.
+    /// Like [`Self::start_with`], with so many worker threads; a listener that is replaced lives on for `drain_s` seconds.
     ///
     /// # Errors
     /// When Envoy does not serve, with the end of its log.
     pub async fn start_draining(
         binary: &Path,
         yaml: &str,
-        (listen, admin): (SocketAddr, SocketAddr),
-        drain_s: u32,
+        addresses: (SocketAddr, SocketAddr),
+        (workers, drain_s): (u32, u32),
         folder: &Path,
     ) -> Result<Self> {
         let extra = ["--drain-time-s", &drain_s.to_string()];
-        Self::launch(binary, yaml, (listen, admin), 1, &extra, folder).await
+        Self::launch(binary, yaml, addresses, workers, &extra, folder).await
     }
 
     async fn launch(

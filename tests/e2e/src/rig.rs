@@ -69,7 +69,7 @@ impl Rig {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start_workers(plan: &Plan, workers: u32) -> Result<Self> {
-        Self::launch(plan, workers, Binaries::find()?, false).await
+        Self::launch_with(plan, workers, Binaries::find()?, false, &Extra::default()).await
     }
 
     /// Like [`Self::start_workers`], with a plugin whose VM a request with the header `x-tidegate-crash` ends.
@@ -77,8 +77,16 @@ impl Rig {
     /// # Errors
     /// What did not start, and what it said.
     pub async fn start_crashing(plan: &Plan, workers: u32) -> Result<Self> {
+        Self::start_crashing_with(plan, workers, &Extra::default()).await
+    }
+
+    /// Like [`Self::start_crashing`], with additions to Envoy's configuration.
+    ///
+    /// # Errors
+    /// What did not start, and what it said.
+    pub async fn start_crashing_with(plan: &Plan, workers: u32, extra: &Extra) -> Result<Self> {
         let plugin = Binaries::find_crashing_plugin()?;
-        Self::launch(plan, workers, Binaries { plugin, ..Binaries::find()? }, false).await
+        Self::launch_with(plan, workers, Binaries { plugin, ..Binaries::find()? }, false, extra).await
     }
 
     /// Like [`Self::start`], with the plugin that reads bodies, and an Envoy that shows them to it or does not.
@@ -105,10 +113,6 @@ impl Rig {
     pub async fn start_with(plan: &Plan, extra: &Extra) -> Result<Self> {
         let binaries = Binaries::find()?;
         Self::launch_with(plan, 1, binaries, false, extra).await
-    }
-
-    async fn launch(plan: &Plan, workers: u32, binaries: Binaries, sees_bodies: bool) -> Result<Self> {
-        Self::launch_with(plan, workers, binaries, sees_bodies, &Extra::default()).await
     }
 
     async fn launch_with(

@@ -3,11 +3,12 @@
 //! A request that carries `x-actual-tokens` gets the same value back as `x-total-tokens`, as an LLM server that
 //! reports its usage would; so with any other name in place of `tokens`.
 //!
-//! What it saw of the headers that `x-echo` names, separated by commas, it tells as `x-seen-<name>`.
+//! What it saw of the headers that `x-echo` names, separated by commas, it tells as `x-seen-<name>`. A request with `x-echo-body` is
+//! answered with its own body.
 //!
 //! Whoever sends JSON is answered by a language model: at once, or as a stream of events if the request says `stream`. The usage that
 //! it tells is the request's member `usage`, and its status the member `status`; `shape: anthropic` asks for events as Anthropic has
-//! them, `pace: slow` for small pieces, `encoding: gzip` for a compressed answer.
+//! them, `pace: slow` for small pieces, `crawl` for such with time to hang up in between, `encoding: gzip` for a compressed answer.
 
 mod model;
 mod pieces;
@@ -102,21 +103,26 @@ async fn answer(request: Request<Incoming>, delay: Duration) -> Result<Response<
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    if request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
-        let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-        return Ok(model::generate(&serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default()));
-    }
+    let (head, body) = request.into_parts();
+    let echoes = head.headers.contains_key("x-echo-body");
     let mut response = Response::new(Pieces::whole("served\n"));
-    for (name, actual) in request.headers() {
+    if echoes || head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        if !echoes {
+            return Ok(model::generate(&serde_json::from_slice(&body).unwrap_or_default()));
+        }
+        response = Response::new(Pieces::whole(body));
+    }
+    for (name, actual) in &head.headers {
         let total = name.as_str().strip_prefix("x-actual-").map(|name| format!("x-total-{name}"));
         if let Some(Ok(total)) = total.map(HeaderName::try_from) {
             response.headers_mut().insert(total, actual.clone());
         }
     }
-    let echo = request.headers().get("x-echo").and_then(|names| names.to_str().ok()).unwrap_or_default();
+    let echo = head.headers.get("x-echo").and_then(|names| names.to_str().ok()).unwrap_or_default();
     for name in echo.split(',').filter(|name| !name.is_empty()) {
         if let (Some(seen), Ok(told)) =
-            (request.headers().get(name), HeaderName::try_from(format!("x-seen-{name}")))
+            (head.headers.get(name), HeaderName::try_from(format!("x-seen-{name}")))
         {
             response.headers_mut().insert(told, seen.clone());
         }

@@ -10,6 +10,7 @@ mod imports;
 mod manifests;
 mod markdown;
 mod mentions;
+mod metrics;
 mod names;
 mod paths;
 mod reach;
@@ -58,6 +59,7 @@ fn check(tree: &Tree, workspace: &Workspace, own: &[String]) -> Vec<Violation> {
         facade::check(tree),
         reach::check(tree, workspace),
         mentions::check(tree),
+        metrics::check(tree),
         paths::check(tree),
         commands::check(tree, own),
         words::check(tree),

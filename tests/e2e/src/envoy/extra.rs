@@ -2,6 +2,8 @@
 
 use anyhow::{Result, ensure};
 
+use super::INGRESS;
+
 /// Additions; nothing by default.
 #[derive(Clone, Debug, Default)]
 pub struct Extra {
@@ -11,6 +13,8 @@ pub struct Extra {
     pub filters: String,
     /// More clusters.
     pub clusters: String,
+    /// More options of the connection manager.
+    pub options: String,
 }
 
 impl Extra {
@@ -20,7 +24,9 @@ impl Extra {
     /// When a place is not there any more.
     pub fn added_to(&self, yaml: &str) -> Result<String> {
         let mut whole = yaml.to_owned();
+        let prefix = format!("          stat_prefix: {INGRESS}\n");
         for (place, addition) in [
+            (prefix.as_str(), &self.options),
             ("              routes:\n", &self.routes),
             ("          http_filters:\n", &self.filters),
             ("  clusters:\n", &self.clusters),

@@ -1,6 +1,6 @@
 //! A language model's answers: whatever usage it is asked to have, as documents and streams of events.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use hyper::{
@@ -13,6 +13,9 @@ use super::pieces::Pieces;
 
 /// Small enough to cut every event into several pieces.
 const PIECE_BYTES: usize = 40;
+const MOMENT: Duration = Duration::from_millis(20);
+/// Long enough to hang up in between.
+const LONG_MOMENT: Duration = Duration::from_millis(500);
 
 /// What it answers to a request.
 pub(super) fn generate(asked: &Value) -> Response<Pieces> {
@@ -30,7 +33,8 @@ pub(super) fn generate(asked: &Value) -> Response<Pieces> {
     let is_gzip = is("encoding", "gzip");
     let pieces = match is_gzip {
         true => Pieces::whole(gzip(&body)),
-        false if is("pace", "slow") => Pieces::slowly(body.as_bytes(), PIECE_BYTES),
+        false if is("pace", "slow") => Pieces::slowly(body.as_bytes(), PIECE_BYTES, MOMENT),
+        false if is("pace", "crawl") => Pieces::slowly(body.as_bytes(), PIECE_BYTES, LONG_MOMENT),
         false => Pieces::whole(body),
     };
     let mut response = Response::new(pieces);

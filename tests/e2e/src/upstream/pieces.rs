@@ -11,24 +11,23 @@ use std::{
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-const MOMENT: Duration = Duration::from_millis(20);
-
 /// What is left of a body.
 #[derive(Debug)]
 pub(super) struct Pieces {
     left: VecDeque<Bytes>,
+    moment: Duration,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pieces {
     /// All at once.
     pub(super) fn whole(body: impl Into<Bytes>) -> Self {
-        Self { left: VecDeque::from([body.into()]), pause: None }
+        Self { left: VecDeque::from([body.into()]), moment: Duration::ZERO, pause: None }
     }
 
-    /// So many bytes at a time.
-    pub(super) fn slowly(body: &[u8], size: usize) -> Self {
-        Self { left: body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect(), pause: None }
+    /// So many bytes at a time, each a `moment` after those before.
+    pub(super) fn slowly(body: &[u8], size: usize, moment: Duration) -> Self {
+        Self { left: body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect(), moment, pause: None }
     }
 }
 
@@ -46,7 +45,7 @@ impl Body for Pieces {
         }
         let piece = self.left.pop_front();
         if !self.left.is_empty() {
-            self.pause = Some(Box::pin(sleep(MOMENT)));
+            self.pause = Some(Box::pin(sleep(self.moment)));
         }
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }

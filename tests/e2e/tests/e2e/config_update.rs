@@ -2,11 +2,12 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tidegate_e2e::{
     binaries::Binaries,
@@ -20,6 +21,7 @@ use tidegate_e2e::{
     wait,
 };
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -68,13 +70,22 @@ struct Updated {
     client: Client,
     lds: PathBuf,
     config: EnvoyConfig,
-    _forecaster: Forecaster,
-    _upstream: Upstream,
+    forecaster: Forecaster,
+    upstream: Upstream,
 }
 
 impl Updated {
     /// The listener of before lives on for `drain_s` seconds.
     async fn start(name: &str, forecaster: &ForecasterConfig, drain_s: u32) -> Result<Self> {
+        Self::start_workers(name, forecaster, (1, drain_s)).await
+    }
+
+    /// The same with so many worker threads.
+    async fn start_workers(
+        name: &str,
+        forecaster: &ForecasterConfig,
+        (workers, drain_s): (u32, u32),
+    ) -> Result<Self> {
         let binaries = Binaries::find()?;
         let folder = folder::fresh(name)?;
         let upstream = Upstream::start(Duration::ZERO).await?;
@@ -93,14 +104,14 @@ impl Updated {
         let lds = folder.join("lds.yaml");
         let (bootstrap, listeners) = divided(&config.to_yaml(), &lds)?;
         put(&lds, &listeners)?;
-        let envoy =
-            Envoy::start_draining(&binaries.envoy, &bootstrap, (listen, admin), drain_s, &folder).await?;
+        let (addresses, drain) = ((listen, admin), (workers, drain_s));
+        let envoy = Envoy::start_draining(&binaries.envoy, &bootstrap, addresses, drain, &folder).await?;
         let client = Client::new(listen);
         wait::until("acme is gold", SOON, || async {
             Ok(client.ask(&Ask::of("acme")).await?.tier.filter(|tier| tier == "gold"))
         })
         .await?;
-        Ok(Self { envoy, client, lds, config, _forecaster: running, _upstream: upstream })
+        Ok(Self { envoy, client, lds, config, forecaster: running, upstream })
     }
 
     fn update(&mut self, safe_burst: u64) -> Result<()> {
@@ -231,4 +242,98 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
         Ok((rig.envoy.stats().await?.plugin("tidegate_held") == 0).then_some(()))
     })
     .await
+}
+
+const WORKERS: u32 = 4;
+const CLIENTS: u32 = 12;
+
+/// Asks over ever new connections, which Envoy spreads over its workers, until somebody says stop; returns how often.
+async fn go_on(listen: SocketAddr, customer: String, stop: watch::Receiver<bool>) -> Result<u64> {
+    const ASKS_OF_A_CONNECTION: u64 = 20;
+    let (mut asked, mut client) = (0, Client::new(listen));
+    while !*stop.borrow() {
+        let answer = client.ask(&Ask::of(&customer)).await?;
+        ensure!(answer.status == 200, "request {asked} of {customer}: {answer:?}");
+        asked += 1;
+        if asked % ASKS_OF_A_CONNECTION == 0 {
+            client = Client::new(listen);
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    Ok(asked)
+}
+
+/// Waits until of so many connections each finds a worker of which this is true.
+async fn everywhere(rig: &Updated, what: &str, ask: &Ask, is: impl Fn(&Answer) -> bool) -> Result<u64> {
+    const IN_A_ROW: u32 = 40;
+    let (end, mut asked, mut in_a_row) = (Instant::now() + SOON, 0, 0);
+    while in_a_row < IN_A_ROW {
+        let answer = Client::new(rig.envoy.listen()).ask(ask).await?;
+        asked += 1;
+        in_a_row = if is(&answer) { in_a_row + 1 } else { 0 };
+        ensure!(Instant::now() < end, "not every worker has {what}: {answer:?}");
+    }
+    Ok(asked)
+}
+
+#[tokio::test]
+async fn all_workers_take_a_new_configuration_under_traffic_and_lose_no_request() -> Result<()> {
+    let _turn = world::turn().await?;
+    let mut rig =
+        Updated::start_workers("e2e/config-update-workers", &world::forecaster()?, (WORKERS, 600)).await?;
+    let (stopping, stop) = watch::channel(false);
+    let mut asking = JoinSet::new();
+    for client in 0..CLIENTS {
+        let customer = ["acme", "globex", "batch"][client as usize % 3];
+        asking.spawn(go_on(rig.envoy.listen(), customer.into(), stop.clone()));
+    }
+    wait::until("every worker has served", SOON, async || {
+        Ok((rig.envoy.stats().await?.plugin("tidegate_workers") == u64::from(WORKERS)).then_some(()))
+    })
+    .await?;
+    let mut checks = 0;
+    // Each has other budgets, and so another allocator, and shows which it is.
+    for round in 1..=4 {
+        let mut next = plugin(BURST + round);
+        next["decision_ids"] = json!(round % 2 == 1);
+        rig.configure(&next)?;
+        let has_id = |answer: &Answer| answer.header("x-tidegate-decision-id").is_some();
+        checks += everywhere(&rig, &format!("configuration {round}"), &Ask::of("acme"), |answer| {
+            has_id(answer) == (round % 2 == 1)
+        })
+        .await?;
+    }
+    // Tables still come to everybody.
+    rig.forecaster.kill()?;
+    rig.forecaster.edit_config("batch: { tier: bronze }", "batch: { tier: gold }")?;
+    rig.forecaster.restart().await?;
+    checks +=
+        everywhere(&rig, "the table of the forecaster that was restarted", &Ask::of("batch"), |answer| {
+            answer.tier.as_deref() == Some("gold")
+        })
+        .await?;
+    stopping.send(true)?;
+    let mut asked = 0;
+    while let Some(one) = asking.join_next().await {
+        asked += one??;
+    }
+    println!("{asked} asked meanwhile, {checks} to look");
+
+    let stats = rig.envoy.stats().await?;
+    let sent = stats.requests();
+    assert!(sent > asked + checks && asked > 1_000, "{sent}, {asked}");
+    assert_eq!(rig.upstream.served(), sent, "everybody is let pass");
+    assert_eq!(stats.plugin_sum("tidegate_decisions_total", &[]), sent);
+    assert_eq!(stats.plugin("tidegate_workers"), u64::from(WORKERS));
+    assert_eq!(stats.plugin("tidegate_tables_total.result.rejected"), 0);
+    let offered =
+        async || anyhow::Ok(rig.forecaster.usage().await?.sum("requests", |total| total.requests_offered));
+    wait::until("every request is in the database", SOON, async || {
+        Ok((offered().await? >= sent).then_some(()))
+    })
+    .await?;
+    // Long enough for reports that are sent again to be counted twice, if they were.
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(offered().await?, sent);
+    Ok(())
 }

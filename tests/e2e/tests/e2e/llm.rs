@@ -17,7 +17,7 @@ use crate::world::{self, SOON};
 const BURST: u64 = 10_000;
 
 /// Tokens come back so slowly that only settling explains what is left.
-async fn rig(name: &str, sees_bodies: bool) -> Result<Rig> {
+pub(crate) async fn rig(name: &str, sees_bodies: bool) -> Result<Rig> {
     let mut forecaster = world::forecaster()?;
     forecaster.resources.push(Resource {
         name: "llm_tokens".into(),
@@ -41,7 +41,7 @@ async fn rig(name: &str, sees_bodies: bool) -> Result<Rig> {
     Ok(rig)
 }
 
-async fn ask(rig: &Rig, prompt: &Value) -> Result<Answer> {
+pub(crate) async fn ask(rig: &Rig, prompt: &Value) -> Result<Answer> {
     rig.client.ask(&Ask { prompt: Some(prompt.to_string()), ..Ask::of("acme") }).await
 }
 
