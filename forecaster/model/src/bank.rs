@@ -193,8 +193,10 @@ impl Bank {
         let unit = |point: f64| self.state.scale.of(point, ahead);
         let by = |lead: usize| {
             let panel = self.state.leads.get(lead).and_then(Lead::panel);
+            let often_nothing = self.state.scale.is_often_nothing();
+            let points = points.at(ahead - 1);
             let blend =
-                |panel: &Panel| panel.quantiles(points.at(ahead - 1), &own.quantiles, place.growth, unit);
+                |panel: &Panel| panel.quantiles(points, &own.quantiles, place.growth, unit, often_nothing);
             panel.map_or(own.quantiles, blend)
         };
         let now = self.state.history.last_step();

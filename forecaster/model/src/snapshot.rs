@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Changes whenever the bytes do.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 const MAGIC: [u8; 3] = *b"tgm";
 
 /// Why bytes are no snapshot of this model.

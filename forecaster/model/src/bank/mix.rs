@@ -53,6 +53,16 @@ impl Mix {
         (weights > 0.0).then(|| sum / weights)
     }
 
+    /// The part of the weights whose points are at most this.
+    pub(super) fn share_at_most(&self, points: &[f64], bound: f64) -> f64 {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (&weight, point) in self.weights.iter().zip(points).filter(|(_, point)| !point.is_nan()) {
+            sum += if *point <= bound { f64::from(weight) } else { 0.0 };
+            weights += f64::from(weight);
+        }
+        if weights > 0.0 { sum / weights } else { 0.0 }
+    }
+
     /// Learns what came of a forecast at a quantile level, which counts for its `share`.
     pub(super) fn learn(
         &mut self,

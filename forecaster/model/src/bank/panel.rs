@@ -19,6 +19,10 @@ const BOUNDS: [usize; BOUND_LEVELS.len()] = [1, 2, 4, 6, 7];
 const NOTHING: f64 = 1.0;
 const LEVELS_BELOW: usize = LEVELS.len() / 2;
 const OUTERMOST: usize = 2;
+/// Where values are often nothing, a quantile is nothing if experts with more than this part of the weight see less than so
+/// many units: the mean of them, which is never quite nothing, is a value that does not come.
+const MAJORITY: f64 = 0.5;
+const NEARLY: f64 = 0.5;
 
 /// Quantiles, one of each expert at each bound: the methods', and the combination's last.
 pub(super) type Views = Vec<Vec<f32>>;
@@ -56,13 +60,14 @@ impl Panel {
     }
 
     /// The quantiles at methods' `points`, of which the combination says `own`; errors are `growth` times as large as at
-    /// this distance.
+    /// this distance, and values are `often_nothing` or not. One level may come out beyond the next.
     pub(super) fn quantiles(
         &self,
         points: &[f64],
         own: &[f64; LEVELS.len()],
         growth: f64,
         unit: impl Fn(f64) -> f64,
+        often_nothing: bool,
     ) -> [f64; LEVELS.len()] {
         let units: Vec<f64> = points.iter().map(|&point| growth * unit(point)).collect();
         let nothing = NOTHING * unit(own.get(LEVELS_BELOW).copied().unwrap_or_default());
@@ -82,7 +87,10 @@ impl Panel {
             let combined = self.mixes.get(bound).and_then(|mix| mix.combine(&views)).unwrap_or(*quantile);
             let is_nothing =
                 *quantile <= 0.0 && level < LEVELS_BELOW && (level < OUTERMOST || combined < nothing);
-            *quantile = if is_nothing { 0.0 } else { combined };
+            let nearly = NEARLY * nothing;
+            let is_voted = often_nothing
+                && self.mixes.get(bound).is_some_and(|mix| mix.share_at_most(&views, nearly) > MAJORITY);
+            *quantile = if is_nothing || is_voted { 0.0 } else { combined };
         }
         quantiles
     }
@@ -159,22 +167,35 @@ mod tests {
             let value = 100.0 + f64::from(step * 7 % 21) - 10.0;
             let points = [100.0, 100.0 + if step % 2 == 0 { 60.0 } else { -60.0 }];
             let views = panel.views(&points, &own, |_| 10.0);
-            let all = panel.quantiles(&points.map(f64::from), &wide, 1.0, |_| 10.0);
+            let all = panel.quantiles(&points.map(f64::from), &wide, 1.0, |_| 10.0, false);
             let bounds = BOUNDS.map(|level| all[level] as f32);
             panel.credit(&views, &bounds, value as f32, 10.0, 1.0);
             panel.learn(&points, value, |_| 10.0);
             panel.weigh();
         }
-        let [.., lo_80, _, median, _, hi_80, _, _] = panel.quantiles(&[100.0, 160.0], &wide, 1.0, |_| 10.0);
+        let [.., lo_80, _, median, _, hi_80, _, _] =
+            panel.quantiles(&[100.0, 160.0], &wide, 1.0, |_| 10.0, false);
         assert!((88.0..96.0).contains(&lo_80) && (104.0..112.0).contains(&hi_80), "{lo_80} to {hi_80}");
         assert!((median - 100.0).abs() < 4.0, "{median}");
+    }
+
+    #[test]
+    fn where_nothing_is_often_the_majority_says_when_it_comes() {
+        let panel = Panel::new(&[1.0, 1.0, 1.0]);
+        let own = [0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 40.0, 50.0, 60.0];
+        let more = own.map(|quantile| quantile * 20.0);
+        let [.., often, _, _, _, _] = panel.quantiles(&[0.0, 1.0, 30.0], &own, 1.0, |_| 10.0, true);
+        assert!(often == 0.0, "all but one see less than half a unit: {often}");
+        let [.., seldom, _, _, _, _] = panel.quantiles(&[0.0, 1.0, 30.0], &own, 1.0, |_| 10.0, false);
+        let [.., few, _, _, _, _] = panel.quantiles(&[0.0, 1.0, 30.0], &more, 1.0, |_| 10.0, true);
+        assert!(seldom > 1.0 && few > 1.0, "{seldom}, {few}");
     }
 
     #[test]
     fn a_bound_that_is_hardly_more_than_nothing_is_nothing() {
         let panel = Panel::new(&[1.0]);
         let own = [0.0, 0.0, 0.0, 0.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        let quantiles = panel.quantiles(&[13.0], &own, 1.0, |_| 10.0);
+        let quantiles = panel.quantiles(&[13.0], &own, 1.0, |_| 10.0, false);
         assert_eq!(quantiles[..3], [0.0; 3], "{quantiles:?}");
         assert!(quantiles[4] > 2.0, "{quantiles:?}");
     }

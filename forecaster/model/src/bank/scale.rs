@@ -9,6 +9,8 @@ const NOW: f64 = 0.5;
 /// What one error tells about how restless the series is now, and usually.
 const FAST: f64 = 0.03;
 const SLOW: f64 = 0.003;
+/// From this part of values on, nothing comes often.
+const OFTEN: f64 = 0.4;
 
 /// The running unit.
 #[derive(Default, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub(super) struct Scale {
     /// Root of the error in units of the grown forecast: the root, so that a single spike does not rule for long.
     unrest: f64,
     usual_unrest: f64,
+    /// How often there was nothing.
+    nothing: f64,
     count: u64,
 }
 
@@ -43,11 +47,17 @@ impl Scale {
         unrest * unrest * self.grown(forecast)
     }
 
+    /// Whether there has often been nothing lately.
+    pub(super) fn is_often_nothing(&self) -> bool {
+        self.nothing > OFTEN
+    }
+
     /// Learns what came of a forecast of one step.
     pub(super) fn learn(&mut self, value: f64, forecast: f64) {
         self.count += 1;
         let rate = |rate: f64| rate.max(1.0 / (self.count as f64 + 1.0));
         self.level += rate(SLOW) * (value - self.level);
+        self.nothing += rate(SLOW) * (f64::from(u8::from(value <= 0.0)) - self.nothing);
         let grown = self.grown(forecast);
         let unrest = if grown > 0.0 { ((value - forecast).abs() / grown).sqrt() } else { 0.0 };
         self.unrest += rate(FAST) * (unrest - self.unrest);

@@ -119,6 +119,26 @@ fn intervals_hold_what_they_say_for_a_noisy_season() {
 
 /// Whether means or medians are nearer is seen soonest by all distances together, and then it holds for all of them.
 #[test]
+fn what_mostly_does_not_come_has_a_median_of_nothing() {
+    let mut model = (AUTO.build)(&Settings { seasons: Vec::new(), horizon: 8, history: 400 });
+    let demand = |step: u64| if step * 7919 % 101 < 28 { 500.0 + (step * 31 % 97) as f64 } else { 0.0 };
+    let (mut medians, mut inside, mut count) = (0, 0, 0);
+    for step in 0..900 {
+        if step > 500 {
+            for (forecast, ahead) in model.forecast(step, 8).iter().zip(step..) {
+                let [_, _, median, high, _] = forecast.bounds();
+                medians += u32::from(median <= 0.0);
+                inside += u32::from(demand(ahead) <= high);
+                count += 1;
+            }
+        }
+        model.observe(step, demand(step));
+    }
+    assert!(medians * 10 >= count * 9, "{medians} of {count} medians are nothing where 72 % of values are");
+    assert!(inside * 100 >= count * 85, "{inside} of {count} are below the upper bound of nine tenths");
+}
+
+#[test]
 fn means_or_medians_are_forecast_at_all_distances() {
     for first in 1..8_u64 {
         let mut seed = first;
