@@ -3,6 +3,7 @@
 //! The module that Envoy loads runs in wasmtime, whose fuel counts instructions. What Envoy does with its calls is not in it:
 //! `cargo xtask bench envoy` measures the whole.
 
+mod exports;
 mod host;
 
 use std::collections::BTreeMap;
