@@ -20,6 +20,7 @@ mod example;
 mod gateway;
 mod generate;
 mod held_back;
+mod hostile;
 mod large_table;
 mod line;
 mod llm;
