@@ -6,6 +6,7 @@
 mod details;
 mod envoy;
 mod kubernetes;
+mod labels;
 mod module;
 mod plugin;
 
@@ -27,6 +28,9 @@ const HELP: &str = "\
 envoy is a complete configuration of one Envoy; istio a TrafficExtension (Istio 1.30 and later), istio-legacy a WasmPlugin, both with \
 an EnvoyFilter that adds the forecaster's cluster; envoy-gateway an EnvoyExtensionPolicy with an EnvoyPatchPolicy, which has to be \
 enabled there; higress a WasmPlugin of Higress with an EnvoyFilter. All but envoy need --url.
+
+Labels stand in the names of the plugin's metrics, and only Envoy's bootstrap can say how to take them out. envoy has that in its \
+configuration; the others end with a document for it, which does nothing until it is attached as its comment says.
 
 With --llm the plugin reads bodies, which Envoy (1.35 or later) has to show it of requests that it holds; gen envoy says so there. The \
 resources of the others have no field for that: what they write begins with a line on what follows from it.

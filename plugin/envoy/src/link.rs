@@ -19,6 +19,9 @@ const LONGEST_BACKOFF_MS: u64 = 5_000;
 /// Most parts of tables kept to be looked at later: those of one table.
 const MOST_PARTS: usize = MAX_TABLE_BYTES / CHUNK_BYTES;
 
+/// Longest message of the forecaster: a chunk with what goes around it, or the manifest of the largest table.
+pub(crate) const MOST_MESSAGE_BYTES: usize = 2 * CHUNK_BYTES;
+
 /// State of the stream.
 #[derive(Default)]
 pub(crate) struct Link {

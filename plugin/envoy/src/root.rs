@@ -16,6 +16,7 @@ use crate::{
     courier::Note,
     held::Stream,
     host::{self, Shown},
+    link::MOST_MESSAGE_BYTES,
     request::Request,
     state::{self, Shared, State, TICK_MS},
 };
@@ -128,6 +129,12 @@ impl Root {
 
 impl Context for Root {
     fn on_grpc_stream_message(&mut self, stream: u32, size: usize) {
+        // It is not copied out, so whoever sends more than any table needs takes none of our memory.
+        if size > MOST_MESSAGE_BYTES {
+            let text =
+                format!("the forecaster sent a message of {size} bytes, longer than any of this version");
+            return host::log(LogLevel::Warn, &text);
+        }
         let message = host::buffer(BufferType::GrpcReceiveBuffer, 0, size);
         let now = host::now();
         self.with(|state| receive(state, stream, &message, now));

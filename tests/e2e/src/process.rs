@@ -55,6 +55,23 @@ impl Process {
         self.child.id()
     }
 
+    /// Nanoseconds on a CPU, of all of its threads.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn cpu_ns(&self) -> Result<u64> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let mut sum = 0;
+        for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
+            let file = task?.path().join("schedstat");
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let spent = text.split_whitespace().next().unwrap_or_default();
+            sum += spent.parse::<u64>().with_context(|| format!("{}: {text}", file.display()))?;
+        }
+        Ok(sum)
+    }
+
     /// Where its output goes.
     #[must_use]
     pub fn log(&self) -> &Path {

@@ -42,7 +42,8 @@ pub(crate) fn bench(layout: &Layout, suite: &str, only: &[String]) -> Result<()>
         }
         "envoy" => run_envoy(layout),
         "forecast" => forecast::bench(layout, only),
-        _ => bail!("there is no suite `{suite}`; the suites are: core, envoy, forecast, host"),
+        "shares" => run_shares(layout),
+        _ => bail!("there is no suite `{suite}`; the suites are: core, envoy, forecast, host, shares"),
     }
 }
 
@@ -90,6 +91,14 @@ fn run_envoy(layout: &Layout) -> Result<()> {
     let mut bench = Command::new(layout.binary("envoy-bench"));
     bench.env("TIDEGATE_WASM_LLM", layout.llm_plugin());
     run::run(ready.tell(&mut bench))
+}
+
+/// Needs no plugin: its filter is a page of WebAssembly written by hand.
+fn run_shares(layout: &Layout) -> Result<()> {
+    let envoy = envoy::find_or_install(layout)?;
+    let build = ["build", "-p", "tidegate-e2e", "--bin", "envoy-shares"];
+    run::run(run::cargo().current_dir(layout.root()).args(build))?;
+    run::run(Command::new(layout.binary("envoy-shares")).env("TIDEGATE_ENVOY", envoy))
 }
 
 fn measure(layout: &Layout, row: &'static Row, memory: &str) -> Result<Measured> {

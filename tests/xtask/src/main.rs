@@ -52,7 +52,7 @@ enum Command {
         #[command(flatten)]
         passed: Passed,
     },
-    /// Measure a suite (core, forecast, host) against its budgets, with peers in the same run
+    /// Measure a suite (core, envoy, forecast, host, shares), with budgets or peers in the same run
     Bench {
         /// The suite
         #[arg(default_value = "core")]

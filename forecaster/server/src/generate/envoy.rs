@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 
-use super::{Endpoint, Module, indented, quoted, shown};
+use super::{Endpoint, Module, indented, labels, quoted, shown};
 
 /// The configuration of an Envoy with the plugin in front of one upstream.
 pub(super) fn yaml(
@@ -17,6 +17,8 @@ pub(super) fn yaml(
     let sha256 = module.sha256();
     let mut yaml = format!("# Made by `tidegate gen envoy`. The plugin's sha256 is {sha256}.\n");
     yaml += HEAD;
+    yaml += &labels::yaml(0);
+    yaml += LISTENER;
     if module.reads_bodies() {
         yaml += SHOWS_BODIES;
     }
@@ -125,15 +127,9 @@ const HEAD: &str = r#"admin:
     socket_address: { address: 127.0.0.1, port_value: 9901 }
 
 # Turns `tidegate_decisions_total.decision.D.tier.T.mode.M` into labels in /stats/prometheus.
-stats_config:
-  stats_tags:
-    - { tag_name: decision, regex: "^wasmcustom\\.tidegate_.*?(\\.decision\\.([^.]+))" }
-    - { tag_name: tier, regex: "^wasmcustom\\.tidegate_.*?(\\.tier\\.([^.]+))" }
-    - { tag_name: mode, regex: "^wasmcustom\\.tidegate_.*?(\\.mode\\.([^.]+))" }
-    - { tag_name: result, regex: "^wasmcustom\\.tidegate_.*?(\\.result\\.([^.]+))" }
-    - { tag_name: rule, regex: "^wasmcustom\\.tidegate_.*?(\\.rule\\.([^.]+))" }
-    - { tag_name: live, regex: "^wasmcustom\\.tidegate_.*?(\\.live\\.([^.]+))" }
+"#;
 
+const LISTENER: &str = r#"
 static_resources:
   listeners:
     - name: ingress

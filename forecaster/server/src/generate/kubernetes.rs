@@ -2,12 +2,26 @@
 
 use anyhow::bail;
 
-use super::{Endpoint, Module, indented, quoted};
+use super::{Endpoint, Module, indented, labels, quoted};
 
 /// No resource here has a field for `allow_on_headers_stop_iteration`.
 const BLIND: &str = "\
 # The plugin cannot ask here for the bodies of requests that it holds: it finds that out by the first request, which it holds up
 # for two seconds, and then estimates prompts by their content-length. Answers settle by their usage all the same.
+";
+
+/// How Istio's agent is told of a part of Envoy's bootstrap; it has passed on no EnvoyFilters for it since Istio 1.21.
+const ISTIO_LABELS: &str = "\
+# Optional: makes labels of what stands in the names of the plugin's metrics. It takes effect in gateways whose pods have the annotation
+# sidecar.istio.io/bootstrapOverride: tidegate-bootstrap, from their next start on. Where gateways are not injected, mount it at
+# /etc/istio/custom-bootstrap and set ISTIO_BOOTSTRAP_OVERRIDE=/etc/istio/custom-bootstrap/custom_bootstrap.json instead.
+";
+
+/// Higress' gateways are not injected.
+const HIGRESS_LABELS: &str = "\
+# Optional: makes labels of what stands in the names of the plugin's metrics. It takes effect in gateways, from their next start on, whose
+# container has it mounted at /etc/istio/custom-bootstrap and ISTIO_BOOTSTRAP_OVERRIDE=/etc/istio/custom-bootstrap/custom_bootstrap.json
+# in its environment. Higress' chart mounts higress-custom-bootstrap there where SkyWalking is on: add the rules to that then.
 ";
 
 /// What is written, and for whom.
@@ -33,7 +47,7 @@ impl Place<'_> {
         yaml += &format!("    url: {}\n{}", quoted(url), self.sha256(4));
         yaml += "    pluginName: tidegate\n    failStrategy: FAIL_RELOAD\n    pluginConfig:\n";
         yaml += &indented(self.json, 6);
-        yaml + &self.cluster_filter("istio")
+        yaml + &self.cluster_filter("istio") + &self.bootstrap_part(ISTIO_LABELS)
     }
 
     /// A WasmPlugin, for Istio before 1.30.
@@ -45,7 +59,7 @@ impl Place<'_> {
         // FAIL_RELOAD came with Istio 1.27.
         yaml += "  pluginName: tidegate\n  phase: AUTHZ\n  failStrategy: FAIL_OPEN\n  pluginConfig:\n";
         yaml += &indented(self.json, 4);
-        yaml + &self.cluster_filter("istio")
+        yaml + &self.cluster_filter("istio") + &self.bootstrap_part(ISTIO_LABELS)
     }
 
     /// A WasmPlugin of Higress.
@@ -54,7 +68,7 @@ impl Place<'_> {
         yaml += &format!("  url: {}\n{}", quoted(self.url), self.sha256(2));
         yaml += "  pluginName: tidegate\n  phase: AUTHZ\n  priority: 100\n  failStrategy: FAIL_OPEN\n  defaultConfig:\n";
         yaml += &indented(self.json, 4);
-        yaml + &self.cluster_filter("higress")
+        yaml + &self.cluster_filter("higress") + &self.bootstrap_part(HIGRESS_LABELS)
     }
 
     /// An EnvoyExtensionPolicy of Envoy Gateway, and the EnvoyPatchPolicy that it needs for the cluster.
@@ -76,7 +90,7 @@ impl Place<'_> {
             "      code:\n        type: {kind}\n        {member}:\n          url: {}\n",
             quoted(place)
         );
-        yaml += &self.sha256(8);
+        yaml += &self.sha256(10);
         yaml += "      config:\n";
         yaml += &indented(self.json, 8);
         let target = target.replace("      ", "    ");
@@ -102,6 +116,23 @@ spec:
             quoted(namespace)
         );
         yaml += &self.forecaster.cluster(10);
+        yaml += &format!(
+            "---
+# Optional: makes labels of what stands in the names of the plugin's metrics. It takes effect in Gateways whose
+# spec.infrastructure.parametersRef names it (group gateway.envoyproxy.io); where one is named already, add the rules to that.
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyProxy
+metadata:
+  name: tidegate-labels
+  namespace: {}
+spec:
+  bootstrap:
+    type: Merge
+    value: |
+{}",
+            quoted(namespace),
+            labels::yaml(6)
+        );
         Ok(yaml)
     }
 
@@ -124,6 +155,23 @@ spec:
         self.module
             .fetched_sha256()
             .map_or_else(String::new, |sha256| format!("{:indent$}sha256: {}\n", "", quoted(sha256)))
+    }
+
+    /// A part of the bootstrap that Istio's agent starts Envoy with.
+    fn bootstrap_part(&self, comment: &str) -> String {
+        format!(
+            "---
+{comment}apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: tidegate-bootstrap
+  namespace: {}
+data:
+  custom_bootstrap.json: |
+{}",
+            quoted(self.namespace),
+            labels::json(4)
+        )
     }
 
     /// Adds the forecaster's cluster to the gateways with this label.

@@ -13,8 +13,8 @@ use tidegate_core::{
     rules::{CostRule, KeyPart},
 };
 
-const TARGETS: [&str; 5] = ["envoy", "istio", "istio-legacy", "envoy-gateway", "higress"];
-const URL: &str = "https://plugins.example/tidegate.wasm";
+pub(crate) const TARGETS: [&str; 5] = ["envoy", "istio", "istio-legacy", "envoy-gateway", "higress"];
+pub(crate) const URL: &str = "https://plugins.example/tidegate.wasm";
 /// The first public key of RFC 8032, section 7.1.
 const PUBLIC_KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 /// The digest of a module without anything in it, which stands in the examples.
@@ -43,18 +43,18 @@ fn tidegate(target: &str, extra: &[&str]) -> Output {
         .unwrap()
 }
 
-fn generated(target: &str, extra: &[&str]) -> String {
+pub(crate) fn generated(target: &str, extra: &[&str]) -> String {
     let output = tidegate(target, extra);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn of(target: &str) -> String {
+pub(crate) fn of(target: &str) -> String {
     generated(target, if target == "envoy" { &[] } else { &["--url", URL] })
 }
 
 /// The resources in a file.
-fn documents(yaml: &str) -> Vec<Value> {
+pub(crate) fn documents(yaml: &str) -> Vec<Value> {
     yaml.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
 }
 
@@ -144,7 +144,7 @@ fn envoy_gateway_takes_an_extension_policy_and_a_patch() {
     assert_eq!(spec["targetRefs"], serde_json::json!([gateway]));
     let wasm = &spec["wasm"][0];
     assert_eq!((&wasm["name"], &wasm["rootID"]), (&"tidegate".into(), &"tidegate".into()));
-    let code = serde_json::json!({ "type": "HTTP", "http": { "url": URL }, "sha256": EMPTY_SHA256 });
+    let code = serde_json::json!({ "type": "HTTP", "http": { "url": URL, "sha256": EMPTY_SHA256 } });
     assert_eq!(wasm["code"], code);
     is_plugin_configuration(&wasm["config"]);
     let spec = resource(&both[1], "gateway.envoyproxy.io/v1alpha1", "EnvoyPatchPolicy");
@@ -161,6 +161,26 @@ fn envoy_gateway_takes_an_extension_policy_and_a_patch() {
         image,
         serde_json::json!({ "type": "Image", "image": { "url": "registry.example/tidegate@sha256:00" } })
     );
+}
+
+#[test]
+fn every_target_says_how_labels_get_out_of_the_names_of_metrics() {
+    let rules = documents(&of("envoy"))[0]["stats_config"].clone();
+    assert!(rules["stats_tags"].as_array().is_some_and(|rules| rules.len() > 5), "{rules}");
+    for target in ["istio", "istio-legacy", "envoy-gateway", "higress"] {
+        let last = documents(&of(target)).pop().unwrap();
+        let part = match target {
+            "envoy-gateway" => {
+                let spec = resource(&last, "gateway.envoyproxy.io/v1alpha1", "EnvoyProxy");
+                assert_eq!(spec["bootstrap"]["type"], "Merge", "what Envoy Gateway starts Envoy with stays");
+                spec["bootstrap"]["value"].clone()
+            }
+            _ => last["data"]["custom_bootstrap.json"].clone(),
+        };
+        let part: Value = serde_saphyr::from_str(part.as_str().unwrap()).unwrap();
+        // Envoy takes these, as the end-to-end tests of its own configuration show.
+        assert_eq!(part, serde_json::json!({ "stats_config": rules }), "{target}");
+    }
 }
 
 #[test]

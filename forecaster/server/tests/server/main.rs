@@ -8,6 +8,7 @@ mod forecast;
 mod generate;
 mod past;
 mod rig;
+mod schemas;
 mod simulate;
 mod sync;
 mod wishes;

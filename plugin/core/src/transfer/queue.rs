@@ -7,10 +7,13 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
+use super::MAX_TABLE_BYTES;
 use crate::table::Heading;
 
 /// So many snapshots, and so many deltas after each.
 const MOST: usize = 2;
+/// So many bytes, unless a single snapshot and its newest delta have more, which they cannot.
+const MOST_BYTES: usize = 3 * MAX_TABLE_BYTES;
 
 /// Tables waiting for their turn.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,10 @@ impl Queue {
 
     /// A table has come.
     pub fn push(&mut self, table: Vec<u8>) {
+        self.push_within(table, MOST_BYTES);
+    }
+
+    fn push_within(&mut self, table: Vec<u8>, most_bytes: usize) {
         let last_snapshot = self.tables.iter().rposition(|table| is_snapshot(table));
         if is_snapshot(&table) {
             let snapshots = self.tables.iter().filter(|table| is_snapshot(table)).count();
@@ -40,6 +47,16 @@ impl Queue {
             }
         }
         self.tables.push_back(table);
+        while self.tables.iter().map(Vec::len).sum::<usize>() > most_bytes {
+            match self.tables.iter().rposition(|table| is_snapshot(table)) {
+                // The newest delta has all that those before it have.
+                Some(0) if self.tables.len() > 2 => drop(self.tables.remove(1)),
+                Some(0) => break,
+                Some(last) => drop(self.tables.drain(..last)),
+                None if self.tables.len() > 1 => drop(self.tables.pop_front()),
+                None => break,
+            }
+        }
     }
 
     /// A table is back that had left: it is the next again.
@@ -140,6 +157,25 @@ mod tests {
             queue.push(table(epoch, if epoch % 7 == 0 { 0 } else { epoch - epoch % 7 }));
             assert!(queue.tables.len() <= MOST * (1 + MOST) + MOST, "{}", queue.tables.len());
         }
+    }
+
+    #[test]
+    fn large_tables_that_come_make_those_go_that_they_stand_in_for() {
+        let left = |tables: &[(u64, u64)], room: usize| {
+            let mut queue = Queue::new();
+            let most = room * table(20, 0).len();
+            tables.iter().for_each(|(epoch, base)| queue.push_within(table(*epoch, *base), most));
+            core::iter::from_fn(|| queue.pop())
+                .map(|table| Heading::read(&table).unwrap().epoch)
+                .collect::<Vec<_>>()
+        };
+        let all = [(20, 0), (21, 20), (22, 20), (30, 0), (31, 30), (32, 30)];
+        assert_eq!(left(&all, 6), [20, 21, 22, 30, 31, 32]);
+        assert_eq!(left(&all, 5), [30, 31, 32]);
+        assert_eq!(left(&all, 3), [30, 31, 32]);
+        assert_eq!(left(&all, 2), [30, 32]);
+        assert_eq!(left(&all, 1), [30, 32], "the newest state of all that has come");
+        assert_eq!(left(&[(15, 10), (16, 10)], 1), [16]);
     }
 
     #[test]

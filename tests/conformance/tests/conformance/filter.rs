@@ -3,7 +3,9 @@
 //! The module that Envoy loads runs in wasmtime, whose fuel counts instructions. What Envoy does with its calls is not in it:
 //! `cargo xtask bench envoy` measures the whole.
 
+mod exports;
 mod host;
+mod memory;
 
 use std::collections::BTreeMap;
 
@@ -48,40 +50,58 @@ struct Cost {
 
 impl Filter {
     fn start(ratelimit_headers: bool) -> Result<Self> {
-        let engine = Engine::new(Config::new().consume_fuel(true))?;
-        let module = Module::from_file(&engine, Binaries::find_plugin()?)?;
-        let mut store = Store::new(&engine, Host::at(START_MS * 1_000_000));
-        store.set_fuel(FUEL)?;
-        let instance = host::provide(&module, &mut store)?.instantiate(&mut store, &module)?;
-        let mut filter = Self { store, instance };
-        filter.call::<(), ()>("_initialize", ())?;
-        filter.call::<_, ()>("proxy_on_context_create", (ROOT, 0_u32))?;
-        let configuration = serde_json::json!({
+        let mut filter = Self::configured(&serde_json::json!({
             "mode": "enforce",
             "proxy": "counted",
             "key": [{ "header": "x-customer" }],
             "resources": { "requests": { "cost": 1, "safe_capacity_per_s": PLENTY, "safe_burst": PLENTY } },
             "forecaster": { "cluster": "tidegate", "token": "secret" },
             "ratelimit_headers": ratelimit_headers,
-        });
-        let size = filter.store.data_mut().show(CONFIGURATION_BUFFER, configuration.to_string().into());
-        ensure!(filter.call::<_, u32>("proxy_on_configure", (ROOT, size))? == 1);
-        // Only who serves connects.
-        filter.serve(0)?;
-        filter.tick()?;
-        filter.hear(Kind::Welcome, Welcome { protocol: PROTOCOL, report_interval_ms: 10_000 }.encode())?;
-        let (announcement, chunks) = transfer::split(1, &table().encode(), |_| Vec::new());
-        filter.hear(Kind::Announcement, announcement.encode())?;
-        for chunk in &chunks {
-            filter.hear(Kind::Chunk, chunk.encode())?;
-        }
+        }))?;
+        filter.hear_table(&table())?;
         filter.tick()?;
         ensure!(
             filter.store.data().log == ["tidegate: connected to the forecaster"],
             "{:?}",
-            filter.store.data()
+            filter.store.data().log
         );
         Ok(filter)
+    }
+
+    /// The filter with a configuration, connected to the forecaster; its instructions are counted.
+    fn configured(configuration: &serde_json::Value) -> Result<Self> {
+        let mut filter = Self::new(Config::new().consume_fuel(true))?;
+        filter.store.set_fuel(FUEL)?;
+        filter.configure(configuration)?;
+        Ok(filter)
+    }
+
+    fn new(config: &Config) -> Result<Self> {
+        let engine = Engine::new(config)?;
+        let module = Module::from_file(&engine, Binaries::find_plugin()?)?;
+        let mut store = Store::new(&engine, Host::at(START_MS * 1_000_000));
+        store.limiter(|host| &mut host.limits);
+        let instance = host::provide(&module, &mut store)?.instantiate(&mut store, &module)?;
+        Ok(Self { store, instance })
+    }
+
+    /// Starts it with a configuration and connects it to the forecaster.
+    fn configure(&mut self, configuration: &serde_json::Value) -> Result<()> {
+        self.call::<(), ()>("_initialize", ())?;
+        self.call::<_, ()>("proxy_on_context_create", (ROOT, 0_u32))?;
+        let size = self.store.data_mut().show(CONFIGURATION_BUFFER, configuration.to_string().into());
+        ensure!(self.call::<_, u32>("proxy_on_configure", (ROOT, size))? == 1);
+        // Only who serves connects.
+        self.serve(0)?;
+        self.tick()?;
+        self.hear(Kind::Welcome, Welcome { protocol: PROTOCOL, report_interval_ms: 10_000 }.encode())
+    }
+
+    /// The forecaster pushes a table.
+    fn hear_table(&mut self, table: &Table) -> Result<()> {
+        let (announcement, chunks) = transfer::split(table.epoch, &table.encode(), |_| Vec::new());
+        self.hear(Kind::Announcement, announcement.encode())?;
+        chunks.iter().try_for_each(|chunk| self.hear(Kind::Chunk, chunk.encode()))
     }
 
     fn call<In: WasmParams, Out: WasmResults>(&mut self, name: &str, with: In) -> Result<Out> {

@@ -24,6 +24,7 @@ mod gateway;
 mod generate;
 mod held_back;
 mod held_bodies;
+mod hostile;
 mod large_table;
 mod line;
 mod llm;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result};
-use wasmtime::{Caller, Extern, Linker, Memory, Module, Store, Val};
+use wasmtime::{Caller, Extern, Linker, Memory, Module, Store, StoreLimits, Val};
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
@@ -14,17 +14,23 @@ const CAS_MISMATCH: i32 = 8;
 const ALLOCATE: &str = "malloc";
 
 /// What the host has.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Host {
     pub(super) now_ns: u64,
     /// The value of every header.
     pub(super) header: String,
     buffers: HashMap<u32, Vec<u8>>,
-    shared: HashMap<Vec<u8>, (Vec<u8>, u32)>,
+    pub(super) shared: HashMap<Vec<u8>, (Vec<u8>, u32)>,
     /// Calls by name.
     pub(super) calls: BTreeMap<String, u32>,
     /// What the filter logged.
     pub(super) log: Vec<String>,
+    /// Names of metrics; the number of each is its place.
+    metrics: Vec<String>,
+    /// Metrics by name.
+    pub(super) values: BTreeMap<String, i64>,
+    /// What the store gives, beside what the module declares.
+    pub(super) limits: StoreLimits,
 }
 
 impl Host {
@@ -61,6 +67,22 @@ pub(super) fn provide(module: &Module, store: &mut Store<Host>) -> Result<Linker
     Ok(linker)
 }
 
+/// Headers in one buffer, all of this value, as proxy-wasm has them: their number, the lengths of each, then names and values, each
+/// with a zero after it.
+fn pairs(value: &str) -> Vec<u8> {
+    let names = ["x-customer", "x-region", "x-account", "x-version"];
+    let mut bytes = (names.len() as u32).to_le_bytes().to_vec();
+    for name in names {
+        bytes.extend((name.len() as u32).to_le_bytes());
+        bytes.extend((value.len() as u32).to_le_bytes());
+    }
+    for text in names.into_iter().flat_map(|name| [name, value]) {
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
 /// One call into the host.
 struct Call<'a> {
     caller: Caller<'a, Host>,
@@ -75,6 +97,10 @@ impl Call<'_> {
             "proxy_get_header_map_value" => {
                 let value = self.caller.data().header.clone();
                 self.give(value.as_bytes(), 3, 4)
+            }
+            "proxy_get_header_map_pairs" => {
+                let pairs = pairs(&self.caller.data().header);
+                self.give(&pairs, 1, 2)
             }
             "proxy_get_buffer_bytes" => {
                 let kind = self.number(0);
@@ -99,6 +125,18 @@ impl Call<'_> {
                 shared.insert(name, (data, version + 1));
                 Ok(OK)
             }
+            "proxy_define_metric" => {
+                let name = String::from_utf8_lossy(&self.bytes(1)?).into_owned();
+                let metrics = &mut self.caller.data_mut().metrics;
+                let id = metrics.iter().position(|known| *known == name).unwrap_or(metrics.len());
+                if id == metrics.len() {
+                    metrics.push(name);
+                }
+                self.write(self.number(3), &(id as u32).to_le_bytes())?;
+                Ok(OK)
+            }
+            "proxy_increment_metric" => Ok(self.count(|value, amount| value + amount)),
+            "proxy_record_metric" => Ok(self.count(|_, amount| amount)),
             "proxy_log" => {
                 let text = String::from_utf8_lossy(&self.bytes(1)?).into_owned();
                 self.caller.data_mut().log.push(text);
@@ -106,6 +144,15 @@ impl Call<'_> {
             }
             _ => Ok(OK),
         }
+    }
+
+    fn count(&mut self, next: impl FnOnce(i64, i64) -> i64) -> i32 {
+        let (id, amount) = (self.number(0) as usize, self.with.get(1).and_then(Val::i64).unwrap_or_default());
+        let host = self.caller.data_mut();
+        let Some(name) = host.metrics.get(id) else { return NOT_FOUND };
+        let value = host.values.entry(name.clone()).or_default();
+        *value = next(*value, amount);
+        OK
     }
 
     fn tell_time(&mut self, at: usize) -> wasmtime::Result<i32> {

@@ -1,11 +1,8 @@
 //! One measurement: so many requests to one Envoy, and the CPU time that they took there.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use tidegate_e2e::load::Client;
 
 use crate::arms::{Arm, Route};
@@ -27,8 +24,7 @@ pub(crate) async fn measure(
     connections: usize,
 ) -> Result<Sample> {
     arm.envoy.process().check()?;
-    let process = arm.envoy.process().id();
-    let before = cpu_ns(process)?;
+    let before = arm.envoy.process().cpu_ns()?;
     let lanes = (0..connections).map(|lane| {
         let client = arm.client.clone();
         tokio::spawn(lane_of(client, route, (lane..requests).step_by(connections.max(1)).collect()))
@@ -37,7 +33,7 @@ pub(crate) async fn measure(
     for lane in lanes.collect::<Vec<_>>() {
         took.extend(lane.await??);
     }
-    let spent = cpu_ns(process)?.saturating_sub(before);
+    let spent = arm.envoy.process().cpu_ns()?.saturating_sub(before);
     Ok(Sample { cpu_us: spent as f64 / 1e3 / took.len().max(1) as f64, took })
 }
 
@@ -50,17 +46,4 @@ async fn lane_of(client: Client, route: Route, numbers: Vec<usize>) -> Result<Ve
         took.push(started.elapsed());
     }
     Ok(took)
-}
-
-/// Nanoseconds on a CPU, of all threads of a process.
-fn cpu_ns(process: u32) -> Result<u64> {
-    let tasks = format!("/proc/{process}/task");
-    let mut sum = 0;
-    for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
-        let file = task?.path().join("schedstat");
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let spent = text.split_whitespace().next().unwrap_or_default();
-        sum += spent.parse::<u64>().with_context(|| format!("{}: {text}", file.display()))?;
-    }
-    Ok(sum)
 }

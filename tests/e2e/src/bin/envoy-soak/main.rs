@@ -54,13 +54,16 @@ struct Options {
     /// Minutes after which nothing more is sent, which is a failure.
     #[arg(long, default_value_t = 40)]
     minutes: u64,
+    /// Where configurations, logs and the summary go, below target/.
+    #[arg(long, default_value = "soak")]
+    folder: String,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     process::end_all_on_signal();
     let options = Options::parse();
-    let folder = folder::fresh("soak/envoy")?;
+    let folder = folder::fresh(&format!("{}/envoy", options.folder))?;
     let mut place = Place::start(&folder).await?;
     // The first request makes a worker ask for a table.
     Client::new(place.envoy.listen()).ask(&Ask::of(&place::customer(0))).await?;
@@ -94,7 +97,7 @@ async fn main() -> Result<ExitCode> {
     };
     let checks = seen.checks();
     verdict::print(&seen, &checks);
-    let path = folder::target()?.join("soak/envoy.json");
+    let path = folder::target()?.join(&options.folder).join("envoy.json");
     fs::write(&path, serde_json::to_string_pretty(&seen.summary(&checks))?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     println!("\nsummary written to {}", path.display());

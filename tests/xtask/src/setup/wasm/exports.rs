@@ -1,5 +1,6 @@
 //! The SDK exports every callback of the proxy-wasm ABI, and Envoy calls each that is there: also those that do nothing, such as
 //! the one for every piece of a body. What the plugin does not implement is taken out of the module, and whatever only that used.
+//! And the module says how much memory it takes at most.
 
 use anyhow::{Context, Result, anyhow};
 use walrus::{Module, passes};
@@ -22,7 +23,10 @@ const UNUSED: [&str; 11] = [
 /// Those that only the build which reads bodies has a use for.
 const BODIES: [&str; 3] = ["proxy_on_request_body", "proxy_on_request_trailers", "proxy_on_response_body"];
 
-/// The module without the callbacks that have nothing to do.
+/// Pages of memory that a plugin may ever take, 1 GiB: what the most keys and the largest tables take, and a tenth more.
+const MOST_PAGES: u64 = 16_384;
+
+/// The module without the callbacks that have nothing to do, and with a bound to its memory.
 pub(super) fn strip(module: &[u8], reads_bodies: bool) -> Result<Vec<u8>> {
     let mut module = Module::from_buffer(module).map_err(|error| anyhow!("no module: {error:#}"))?;
     let bodies = BODIES.iter().filter(|_| !reads_bodies);
@@ -33,6 +37,9 @@ pub(super) fn strip(module: &[u8], reads_bodies: bool) -> Result<Vec<u8>> {
             .map(drop)
             .map_err(|error| anyhow!("{error:#}"))
             .context("the SDK has changed")?;
+    }
+    for memory in module.memories.iter_mut() {
+        memory.maximum = Some(MOST_PAGES);
     }
     passes::gc::run(&mut module);
     Ok(module.emit_wasm())
