@@ -69,7 +69,11 @@ enum Command {
     /// Check what compilers do not: imports between crates, sizes, names, dead files, documentation, manifests
     Tidy,
     /// Property tests, fuzzing, conformance tests, threads at a gate and requests to a real Envoy, run long
-    Soak,
+    Soak {
+        /// Only these: properties, fuzz, conformance, hammer, envoy
+        #[arg(value_parser = soak::NAMES)]
+        only: Vec<String>,
+    },
     /// What continuous integration runs: format, tidy, lints, tests, documentation, fallback toolchain
     Ci,
 }
@@ -118,7 +122,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench { suite, only } => bench::bench(&layout, &suite, &only),
         Command::Sim { passed } => sim::sim(&layout, &passed.into_typed()),
         Command::Tidy => tidy::tidy(&layout, &subcommands()),
-        Command::Soak => soak::soak(&layout),
+        Command::Soak { only } => soak::soak(&layout, &only),
         Command::Ci => ci::ci(&layout),
     }
 }

@@ -11,13 +11,9 @@ use crate::{
     stages::{self, Outcome, Stage},
 };
 
-const STAGES: [(&str, Stage); 5] = [
-    ("properties", properties),
-    ("fuzz", fuzz),
-    ("conformance", conformance),
-    ("hammer", hammer),
-    ("envoy", envoy),
-];
+const STAGES: [Stage; 5] = [properties, fuzz, conformance, hammer, envoy];
+/// What the stages are called, in the same order.
+pub(crate) const NAMES: [&str; 5] = ["properties", "fuzz", "conformance", "hammer", "envoy"];
 
 /// Cases of each property test of the core; usually 256.
 const CASES: &str = "10000";
@@ -30,9 +26,11 @@ const SEEDS: &str = "200";
 /// Requests to one Envoy.
 const REQUESTS: &str = "5000000";
 
-/// Runs every stage and prints what each took.
-pub(crate) fn soak(layout: &Layout) -> Result<()> {
-    stages::run("soak", layout, &STAGES)
+/// Runs every stage, or those named, and prints what each took.
+pub(crate) fn soak(layout: &Layout, only: &[String]) -> Result<()> {
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
+    let stages: Vec<_> = NAMES.into_iter().zip(STAGES).filter(|(name, _)| is_wanted(name)).collect();
+    stages::run("soak", layout, &stages)
 }
 
 fn properties(layout: &Layout) -> Result<Outcome> {
