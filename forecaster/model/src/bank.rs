@@ -183,11 +183,7 @@ impl Bank {
         (lifted, if own > 0.0 { lifted / own } else { 1.0 })
     }
 
-    /// The quantiles that all methods' make, and a peak that comes back; `own` by the combination's errors.
-    ///
-    /// Each level is combined for itself, so one may come out beyond the next: they are put into order, which brings them
-    /// nearer to the true ones, whatever these are (Chernozhukov, Fernández-Val and Galichon, *Quantile and probability
-    /// curves without crossing*, Econometrica 78, 2010).
+    /// The quantiles that all methods' make, in order, and a peak that comes back; `own` by the combination's errors.
     fn blended(&self, own: &StepForecast, points: &Points, ahead: usize) -> StepForecast {
         let place = Place::of(ahead, &self.state.leads);
         let unit = |point: f64| self.state.scale.of(point, ahead);
@@ -210,8 +206,7 @@ impl Bank {
             let floor = if level >= PEAKS_FROM { floor } else { 0.0 };
             *quantile = blend.max(floor).clamp(0.0, most.max(0.0));
         }
-        quantiles.sort_unstable_by(f64::total_cmp);
-        StepForecast { quantiles, ..*own }
+        StepForecast { quantiles: in_order(quantiles), ..*own }
     }
 
     /// The forecast of the step so many ahead by the combination's errors, and by how much more its mean is than usual.
@@ -304,6 +299,14 @@ impl Bank {
     }
 }
 
+/// Quantiles that were combined level by level, so that one may have come out beyond the next, put into order: that brings them nearer
+/// to the true ones, whatever these are (Chernozhukov, Fernández-Val and Galichon, *Quantile and probability curves without
+/// crossing*, Econometrica 78, 2010).
+fn in_order(mut quantiles: [f64; LEVELS.len()]) -> [f64; LEVELS.len()] {
+    quantiles.sort_unstable_by(f64::total_cmp);
+    quantiles
+}
+
 impl Model for Bank {
     fn observe(&mut self, step: u64, value: f64) {
         let first = self.state.observed == 0;
@@ -383,5 +386,16 @@ impl Model for Bank {
     fn snapshot(&self) -> Vec<u8> {
         let saved: Vec<Vec<u8>> = self.members.iter().map(|member| member.save()).collect();
         snapshot::write(&(&self.state, saved))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_that_cross_change_places_and_raise_nobody() {
+        let crossed = [1.0, 2.0, 9.0, 4.0, 5.0, 3.0, 7.0, 8.0, 6.0];
+        assert_eq!(in_order(crossed), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
     }
 }

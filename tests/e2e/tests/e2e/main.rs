@@ -6,6 +6,7 @@
 mod absent;
 mod arms;
 mod bad_tables;
+mod bench;
 mod clock_step;
 mod config;
 mod config_update;

@@ -40,7 +40,7 @@ const SETS: [Set; 7] = [
     set("spikes", 36, 20, 72, "288"),
     set("servegen", 36, 6, 36, "144"),
     set("tweets", 36, 20, 72, "288"),
-    set("twitter", 60, 12, 180, "1440"),
+    set("twitter", 60, 24, 360, "1440"),
 ];
 const M4_OWA: f64 = 0.60;
 /// What `auto` may lose against the best single model of ours.

@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     LocalCustomers,
     /// A filter in WebAssembly that does nothing.
     Noop,
+    /// A filter in WebAssembly that makes the plugin's calls and decides nothing.
+    Calls,
     /// The plugin, in shadow mode.
     Shadow,
     /// The plugin, enforcing.
@@ -57,11 +59,12 @@ pub(crate) enum Route {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Nobody,
         Self::Local,
         Self::LocalCustomers,
         Self::Noop,
+        Self::Calls,
         Self::Shadow,
         Self::Enforcing,
         Self::RateLimit,
@@ -74,6 +77,7 @@ impl Kind {
             Self::Local => "local_ratelimit, one bucket",
             Self::LocalCustomers => "local_ratelimit, 100 buckets",
             Self::Noop => "wasm filter that does nothing",
+            Self::Calls => "wasm filter with the same calls",
             Self::Shadow => "tidegate, shadow mode",
             Self::Enforcing => "tidegate, enforcing",
             Self::RateLimit => "tidegate, RateLimit fields",
@@ -92,7 +96,16 @@ impl Kind {
 
     /// What all others are compared with.
     pub(crate) const fn is_yardstick(self) -> bool {
-        matches!(self, Self::Nobody | Self::Noop)
+        matches!(self, Self::Nobody | Self::Noop | Self::Calls)
+    }
+
+    /// The filter, where it is written by hand.
+    const fn text(self) -> Option<&'static str> {
+        match self {
+            Self::Noop => Some(include_str!("noop.wat")),
+            Self::Calls => Some(include_str!("calls.wat")),
+            _ => None,
+        }
     }
 
     fn is_ours(self) -> bool {
@@ -146,11 +159,11 @@ impl Arm {
             routes: "              - match: { prefix: /direct }\n                direct_response: { status: 200 }\n".into(),
             ..Extra::default()
         };
-        if kind == Kind::Noop {
-            let module = folder.join("noop.wasm");
-            let bytes = wat::parse_str(include_str!("noop.wat")).context("the filter that does nothing")?;
+        if let Some(text) = kind.text() {
+            let module = folder.join("filter.wasm");
+            let bytes = wat::parse_str(text).with_context(|| kind.name())?;
             fs::write(&module, bytes).with_context(|| format!("cannot write {}", module.display()))?;
-            extra.filters = NOOP.replace("MODULE", &module.to_string_lossy());
+            extra.filters = FILTER.replace("MODULE", &module.to_string_lossy());
         }
         let config = EnvoyConfig {
             admin: ports::free()?,
@@ -185,7 +198,7 @@ fn limiter(kind: Kind, forecaster: SocketAddr) -> Result<Limiter> {
     let bucket = TokenBucket { rate_per_s: PLENTY, burst: PLENTY };
     let customers = (0..CUSTOMERS).map(|number| (customer(number), bucket)).collect();
     Ok(match kind {
-        Kind::Nobody | Kind::Noop => Limiter::Nobody,
+        Kind::Nobody | Kind::Noop | Kind::Calls => Limiter::Nobody,
         Kind::Local => Limiter::Local(LocalLimit { others: bucket, customers: Vec::new() }),
         Kind::LocalCustomers => Limiter::Local(LocalLimit { others: bucket, customers }),
         Kind::Shadow | Kind::Enforcing | Kind::RateLimit | Kind::Llm => Limiter::Tidegate(Plugin {
@@ -243,11 +256,11 @@ pub(crate) async fn market(binary: &Path, root: &Path) -> Result<Forecaster> {
     Forecaster::start(binary, &config, &folder).await
 }
 
-const NOOP: &str = "          - name: noop
+const FILTER: &str = "          - name: filter
             typed_config:
               '@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
               config:
-                name: noop
+                name: filter
                 vm_config:
                   runtime: envoy.wasm.runtime.v8
                   code: { local: { filename: 'MODULE' } }

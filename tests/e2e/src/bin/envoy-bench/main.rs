@@ -32,9 +32,12 @@ struct Options {
     /// Connections with one request under way each.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Only limiters whose name has one of these words in it, beside no filter at all and the one that does nothing.
+    /// Only limiters whose name has one of these words in it, beside no filter at all and those that decide nothing.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Folder below the target directory for the rows, `envoy.json`.
+    #[arg(long, default_value = "bench")]
+    folder: String,
 }
 
 impl Options {
@@ -73,7 +76,7 @@ async fn main() -> Result<()> {
     eprintln!();
     let rows = table::rows(&samples)?;
     table::print(&rows);
-    let path = folder::target()?.join("bench").join("envoy.json");
+    let path = folder::target()?.join(&options.folder).join("envoy.json");
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }

@@ -20,6 +20,8 @@ pub(crate) struct Row {
     budget: Option<f64>,
     /// The same of the WebAssembly filter that does nothing.
     peer: Option<f64>,
+    /// The same of the one that makes the plugin's calls and decides nothing.
+    calls: Option<f64>,
     met: Option<bool>,
     cpu_us: f64,
     p50_us: f64,
@@ -59,6 +61,7 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
                 unit: "us",
                 budget,
                 peer: added(Kind::Noop, 0.5),
+                calls: added(Kind::Calls, 0.5),
                 met: budget.map(|budget| figure <= budget),
                 cpu_us: median(own.iter().map(|sample| sample.cpu_us).collect()).context("no rounds")?,
                 p50_us: quantile(took.clone(), 0.5).context("no requests")?,
@@ -71,24 +74,33 @@ pub(crate) fn rows(samples: &[(Kind, Route, Sample)]) -> Result<Vec<Row>> {
 
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "\n{:<44} {:>9} {:>13} {:>9} {:>9} {:>9} {:>9} {:>9}  ",
-        "Envoy's CPU time, us a request", "added", "quartiles", "budget", "no-op x", "in all", "p50", "p99"
+        "\n{:<44} {:>9} {:>13} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}  ",
+        "Envoy's CPU time, us a request",
+        "added",
+        "quartiles",
+        "budget",
+        "no-op x",
+        "calls x",
+        "in all",
+        "p50",
+        "p99"
     );
     for row in rows {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
-        let ratio = row.peer.filter(|peer| *peer > 0.0).map(|peer| row.figure / peer);
+        let times = |peer: Option<f64>| peer.filter(|peer| *peer > 0.0).map(|peer| row.figure / peer);
         let verdict = match row.met {
             Some(true) => "met",
             Some(false) => "NOT MET",
             None => "",
         };
         println!(
-            "{:<44} {:>9.1} {:>13} {:>9} {:>9} {:>9.1} {:>9.0} {:>9.0}  {verdict}",
+            "{:<44} {:>9.1} {:>13} {:>9} {:>9} {:>9} {:>9.1} {:>9.0} {:>9.0}  {verdict}",
             row.id,
             row.figure,
             row.quartiles.map(|quartile| format!("{quartile:.1}")).join(".."),
             number(row.budget),
-            number(ratio),
+            number(times(row.peer)),
+            number(times(row.calls)),
             row.cpu_us,
             row.p50_us,
             row.p99_us
