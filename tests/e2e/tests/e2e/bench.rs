@@ -1,12 +1,12 @@
 //! The bench of Envoy, short: every limiter that it compares starts, lets its requests pass, and has its row.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tidegate_e2e::folder;
 
-use crate::world;
+use crate::{program, world};
 
 /// Rows of limiters on the routes `direct`, `proxied` and `model`.
 const DIRECT: usize = 8;
@@ -17,11 +17,8 @@ const MODEL: usize = 3;
 async fn every_limiter_of_the_bench_lets_requests_pass_and_has_its_row() -> Result<()> {
     let _turn = world::turn().await?;
     let words = ["--rounds", "1", "--requests", "100", "--folder", "short-bench"];
-    let run = move || Command::new(env!("CARGO_BIN_EXE_envoy-bench")).args(words).output();
-    let output = tokio::task::spawn_blocking(run).await??;
-    let printed =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(output.status.success(), "{printed}");
+    let (success, printed) = program::run(env!("CARGO_BIN_EXE_envoy-bench"), &words).await?;
+    assert!(success, "{printed}");
     let rows =
         fs::read_to_string(folder::target()?.join("short-bench/envoy.json")).context(printed.clone())?;
     let rows: Vec<Value> = serde_json::from_str(&rows)?;

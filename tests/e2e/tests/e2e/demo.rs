@@ -6,26 +6,17 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tidegate_e2e::{folder, process::Process, wait};
 
-use crate::world;
+use crate::{program, world};
 
 /// Runs the demo and returns whether it succeeded, and what it printed.
-async fn demo(args: Vec<String>) -> Result<(bool, String)> {
-    let run = move || Command::new(env!("CARGO_BIN_EXE_demo")).args(args).output();
-    let output = tokio::task::spawn_blocking(run).await??;
-    let printed =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    Ok((output.status.success(), printed))
-}
-
-fn args(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+async fn demo(words: &[&str]) -> Result<(bool, String)> {
+    program::run(env!("CARGO_BIN_EXE_demo"), words).await
 }
 
 #[tokio::test]
 async fn the_story_ends_with_books_that_agree() -> Result<()> {
     let _turn = world::turn().await?;
-    let (success, printed) =
-        demo(args(&["--once", "--seconds", "16", "--folder", "demo-story-test"])).await?;
+    let (success, printed) = demo(&["--once", "--seconds", "16", "--folder", "demo-story-test"]).await?;
     assert!(success, "{printed}");
     assert_eq!(printed.lines().last(), Some("demo: ok"), "{printed}");
     let summary = fs::read_to_string(folder::target()?.join("demo-story-test/summary.json"))?;
@@ -55,7 +46,7 @@ async fn the_story_ends_with_books_that_agree() -> Result<()> {
 async fn the_story_runs_through_a_gateway_too() -> Result<()> {
     let _turn = world::turn().await?;
     let (success, printed) =
-        demo(args(&["--gateway", "--once", "--seconds", "8", "--folder", "demo-gateway-test"])).await?;
+        demo(&["--gateway", "--once", "--seconds", "8", "--folder", "demo-gateway-test"]).await?;
     assert!(success, "{printed}");
     let summary = fs::read_to_string(folder::target()?.join("demo-gateway-test/summary.json"))?;
     let summary: Value = serde_json::from_str(&summary)?;
@@ -84,7 +75,7 @@ async fn a_log_is_replayed_to_the_last_token() -> Result<()> {
     let path = folder::write(&folder::fresh("demo-log-test")?, "log.csv", &log)?;
     let path = path.to_string_lossy();
     let (success, printed) =
-        demo(args(&["--once", "--trace", &path, "--speed", "20", "--folder", "demo-replay-test"])).await?;
+        demo(&["--once", "--trace", &path, "--speed", "20", "--folder", "demo-replay-test"]).await?;
     assert!(success, "{printed}");
     let summary = fs::read_to_string(folder::target()?.join("demo-replay-test/summary.json"))?;
     let summary: Value = serde_json::from_str(&summary)?;
@@ -142,7 +133,7 @@ async fn a_bad_log_is_refused_with_line_and_column() -> Result<()> {
         "log.csv",
         "ts,key,resource,cost\n1,a,requests,1\n2,a,requests,one\n",
     )?;
-    let (success, printed) = demo(args(&["--once", "--trace", &path.to_string_lossy()])).await?;
+    let (success, printed) = demo(&["--once", "--trace", &path.to_string_lossy()]).await?;
     assert!(!success, "{printed}");
     assert!(printed.contains("log.csv: line 3: column cost: \"one\": not a whole number"), "{printed}");
     Ok(())

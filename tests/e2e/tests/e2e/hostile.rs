@@ -1,12 +1,12 @@
 //! The soak, short: requests that no good client would send, among plain ones.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tidegate_e2e::folder;
 
-use crate::world;
+use crate::{program, world};
 
 const REQUESTS: u64 = 30_000;
 /// Of each buffer of fifty requests the last is hostile.
@@ -19,11 +19,7 @@ async fn hostile_requests_are_answered_and_counted_and_end_no_machine() -> Resul
     let _turn = world::turn().await?;
     let words =
         ["--requests", &REQUESTS.to_string(), "--keys", "1000", "--minutes", "1", "--folder", "hostile"];
-    let words = words.map(str::to_owned);
-    let run = move || Command::new(env!("CARGO_BIN_EXE_envoy-soak")).args(words).output();
-    let output = tokio::task::spawn_blocking(run).await??;
-    let printed =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let (_, printed) = program::run(env!("CARGO_BIN_EXE_envoy-soak"), &words).await?;
     let summary =
         fs::read_to_string(folder::target()?.join("hostile/envoy.json")).context(printed.clone())?;
     let summary: Value = serde_json::from_str(&summary)?;

@@ -34,6 +34,7 @@ mod on_refusal;
 mod partition;
 mod paths;
 mod problem;
+mod program;
 mod queue_order;
 mod rig;
 mod rules;
