@@ -4,6 +4,10 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -247,20 +251,24 @@ async fn who_waits_is_asked_again_when_the_budgets_are_others() -> Result<()> {
 const WORKERS: u32 = 4;
 const CLIENTS: u32 = 12;
 
-/// Asks over ever new connections, which Envoy spreads over its workers, until somebody says stop; returns how often.
-async fn go_on(listen: SocketAddr, customer: String, stop: watch::Receiver<bool>) -> Result<u64> {
-    const ASKS_OF_A_CONNECTION: u64 = 20;
-    let (mut asked, mut client) = (0, Client::new(listen));
+/// Asks over ever new connections, which Envoy spreads over its workers, until somebody says stop, and counts what was answered.
+async fn go_on(
+    listen: SocketAddr,
+    customer: String,
+    answered: Arc<AtomicU64>,
+    stop: watch::Receiver<bool>,
+) -> Result<()> {
+    const ASKS_OF_A_CONNECTION: u32 = 20;
     while !*stop.borrow() {
-        let answer = client.ask(&Ask::of(&customer)).await?;
-        ensure!(answer.status == 200, "request {asked} of {customer}: {answer:?}");
-        asked += 1;
-        if asked % ASKS_OF_A_CONNECTION == 0 {
-            client = Client::new(listen);
+        let client = Client::new(listen);
+        for _ in 0..ASKS_OF_A_CONNECTION {
+            let answer = client.ask(&Ask::of(&customer)).await?;
+            ensure!(answer.status == 200, "{customer}: {answer:?}");
+            answered.fetch_add(1, Relaxed);
+            sleep(Duration::from_millis(5)).await;
         }
-        sleep(Duration::from_millis(5)).await;
     }
-    Ok(asked)
+    Ok(())
 }
 
 /// Waits until of so many connections each finds a worker of which this is true.
@@ -282,10 +290,16 @@ async fn all_workers_take_a_new_configuration_under_traffic_and_lose_no_request(
     let mut rig =
         Updated::start_workers("e2e/config-update-workers", &world::forecaster()?, (WORKERS, 600)).await?;
     let (stopping, stop) = watch::channel(false);
-    let mut asking = JoinSet::new();
+    let (mut asking, answered) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+    // A machine that is busy with something else serves fewer a second: what counts is how many it was, not for how long.
+    let traffic = async |beside: &str| {
+        let enough = answered.load(Relaxed) + 300;
+        let is_enough = async || Ok((answered.load(Relaxed) >= enough).then_some(()));
+        wait::until(&format!("300 requests go on beside {beside}"), SOON, is_enough).await
+    };
     for client in 0..CLIENTS {
         let customer = ["acme", "globex", "batch"][client as usize % 3];
-        asking.spawn(go_on(rig.envoy.listen(), customer.into(), stop.clone()));
+        asking.spawn(go_on(rig.envoy.listen(), customer.into(), answered.clone(), stop.clone()));
     }
     wait::until("every worker has served", SOON, async || {
         Ok((rig.envoy.stats().await?.plugin("tidegate_workers") == u64::from(WORKERS)).then_some(()))
@@ -302,6 +316,7 @@ async fn all_workers_take_a_new_configuration_under_traffic_and_lose_no_request(
             has_id(answer) == (round % 2 == 1)
         })
         .await?;
+        traffic(&format!("configuration {round}")).await?;
     }
     // Tables still come to everybody.
     rig.forecaster.kill()?;
@@ -312,16 +327,17 @@ async fn all_workers_take_a_new_configuration_under_traffic_and_lose_no_request(
             answer.tier.as_deref() == Some("gold")
         })
         .await?;
+    traffic("that table").await?;
     stopping.send(true)?;
-    let mut asked = 0;
     while let Some(one) = asking.join_next().await {
-        asked += one??;
+        one??;
     }
+    let asked = answered.load(Relaxed);
     println!("{asked} asked meanwhile, {checks} to look");
 
     let stats = rig.envoy.stats().await?;
     let sent = stats.requests();
-    assert!(sent > asked + checks && asked > 1_000, "{sent}, {asked}");
+    assert!(sent > asked + checks, "{sent}, {asked}");
     assert_eq!(rig.upstream.served(), sent, "everybody is let pass");
     assert_eq!(stats.plugin_sum("tidegate_decisions_total", &[]), sent);
     assert_eq!(stats.plugin("tidegate_workers"), u64::from(WORKERS));
