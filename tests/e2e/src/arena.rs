@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig, Limiter, Listener, LocalLimit, Plugin},
+    envoy::{Envoy, EnvoyConfig, Extra, Limiter, Listener, LocalLimit, Plugin},
     folder,
     forecaster::{Forecaster, ForecasterConfig},
     gateway::{Gateway, GatewayConfig},
@@ -117,7 +117,8 @@ impl Arena {
         let envoy = if listeners.is_empty() {
             None
         } else {
-            let config = EnvoyConfig { admin: ports::free()?, upstream: upstream.address(), listeners };
+            let (admin, upstream) = (ports::free()?, upstream.address());
+            let config = EnvoyConfig { admin, upstream, listeners, extra: Extra::default() };
             Some(Envoy::start(&Binaries::find_envoy()?, &config, &folder).await?)
         };
         Ok(Self { envoy, arms, upstream, folder })

@@ -56,22 +56,6 @@ impl Envoy {
         Self::launch(binary, &config.to_yaml(), (first.listen, config.admin), workers, &[], folder).await
     }
 
-    /// Like [`Self::start_workers`], with additions to the configuration.
-    ///
-    /// # Errors
-    /// When Envoy does not serve, with the end of its log.
-    pub async fn start_amid(
-        binary: &Path,
-        config: &EnvoyConfig,
-        extra: &Extra,
-        workers: u32,
-        folder: &Path,
-    ) -> Result<Self> {
-        let first = config.listeners.first().context("an Envoy without a listener")?;
-        let yaml = extra.added_to(&config.to_yaml())?;
-        Self::launch(binary, &yaml, (first.listen, config.admin), workers, &[], folder).await
-    }
-
     /// Like [`Self::start`], with a configuration file as it is, which listens at `listen` and `admin`.
     ///
     /// # Errors

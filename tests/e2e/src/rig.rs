@@ -144,8 +144,9 @@ impl Rig {
                 }),
                 access_log: Some("access.log".into()),
             }],
+            extra: extra.clone(),
         };
-        let envoy = Envoy::start_amid(&binaries.envoy, &config, extra, workers, &folder).await?;
+        let envoy = Envoy::start_workers(&binaries.envoy, &config, workers, &folder).await?;
         let client = Client::new(envoy.listen());
         Ok(Self { envoy, forecaster, upstream, client, folder, binary: binaries.envoy, config, workers })
     }

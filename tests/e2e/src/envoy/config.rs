@@ -4,7 +4,10 @@
 
 use std::net::SocketAddr;
 
-use super::listener::{Limiter, Listener};
+use super::{
+    extra::Extra,
+    listener::{Limiter, Listener},
+};
 
 /// What differs from one run to the next.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct EnvoyConfig {
     pub upstream: SocketAddr,
     /// Where requests come in.
     pub listeners: Vec<Listener>,
+    /// What is added.
+    pub extra: Extra,
 }
 
 impl EnvoyConfig {
@@ -24,10 +29,12 @@ impl EnvoyConfig {
         let mut yaml = format!("admin:\n  address: {}\n", address(self.admin));
         yaml += STATS_TAGS;
         yaml += "static_resources:\n  listeners:\n";
-        for listener in &self.listeners {
-            yaml += &listener.to_yaml();
+        let nothing = Extra::default();
+        for (place, listener) in self.listeners.iter().enumerate() {
+            yaml += &listener.to_yaml(if place == 0 { &self.extra } else { &nothing });
         }
         yaml += "  clusters:\n";
+        yaml += &self.extra.clusters;
         yaml += &cluster("upstream", self.upstream, false);
         for listener in &self.listeners {
             if let Limiter::Tidegate(plugin) = &listener.limiter {

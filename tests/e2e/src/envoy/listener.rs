@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{config::address, local_limit::LocalLimit, plugin::Plugin};
+use super::{config::address, extra::Extra, local_limit::LocalLimit, plugin::Plugin};
 
 /// A listener.
 #[derive(Clone, Debug)]
@@ -29,12 +29,14 @@ pub enum Limiter {
 }
 
 impl Listener {
-    pub(super) fn to_yaml(&self) -> String {
+    pub(super) fn to_yaml(&self, extra: &Extra) -> String {
         let mut yaml = LISTENER.replace("NAME", &self.name).replace("ADDRESS", &address(self.listen));
+        yaml = yaml + &extra.options + ROUTES + &extra.routes + UPSTREAM;
         if let Some(file) = &self.access_log {
             yaml += &ACCESS_LOG.replace("FILE", file);
         }
         yaml += "          http_filters:\n";
+        yaml += &extra.filters;
         match &self.limiter {
             Limiter::Nobody => {}
             Limiter::Tidegate(plugin) => yaml += &plugin.to_yaml(),
@@ -52,12 +54,16 @@ const LISTENER: &str = "  - name: NAME
         typed_config:
           '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: NAME
-          route_config:
+";
+
+const ROUTES: &str = "          route_config:
             virtual_hosts:
             - name: all
               domains: ['*']
               routes:
-              - match: { prefix: / }
+";
+
+const UPSTREAM: &str = "              - match: { prefix: / }
                 route: { cluster: upstream }
 ";
 

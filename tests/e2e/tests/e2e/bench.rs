@@ -16,7 +16,7 @@ const MODEL: usize = 3;
 #[tokio::test]
 async fn every_limiter_of_the_bench_lets_requests_pass_and_has_its_row() -> Result<()> {
     let _turn = world::turn().await?;
-    let words = ["--rounds", "1", "--requests", "100", "--folder", "short-bench"];
+    let words = ["--rounds", "1", "--requests", "100", "--warm-up", "100", "--folder", "short-bench"];
     let (success, printed) = program::run(env!("CARGO_BIN_EXE_envoy-bench"), &words).await?;
     assert!(success, "{printed}");
     let rows =

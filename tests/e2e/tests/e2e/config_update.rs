@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tidegate_e2e::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig, INGRESS, Limiter, Listener, Plugin},
+    envoy::{Envoy, EnvoyConfig, Extra, INGRESS, Limiter, Listener, Plugin},
     folder,
     forecaster::{Bucket, Forecaster, ForecasterConfig},
     load::{Answer, Ask, Client},
@@ -104,7 +104,8 @@ impl Updated {
             sees_bodies: false,
         });
         let listener = Listener { name: INGRESS.into(), listen, limiter, access_log: None };
-        let config = EnvoyConfig { admin, upstream: upstream.address(), listeners: vec![listener] };
+        let (listeners, extra) = (vec![listener], Extra::default());
+        let config = EnvoyConfig { admin, upstream: upstream.address(), listeners, extra };
         let lds = folder.join("lds.yaml");
         let (bootstrap, listeners) = divided(&config.to_yaml(), &lds)?;
         put(&lds, &listeners)?;

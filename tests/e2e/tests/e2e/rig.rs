@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Result;
 use tidegate_e2e::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig, INGRESS, Limiter, Listener},
+    envoy::{Envoy, EnvoyConfig, Extra, INGRESS, Limiter, Listener},
     folder,
     load::{Ask, Client},
     ports,
@@ -33,6 +33,7 @@ async fn a_plain_envoy_counts_what_the_client_counts() -> Result<()> {
             limiter: Limiter::Nobody,
             access_log: None,
         }],
+        extra: Extra::default(),
     };
     let envoy = Envoy::start(&Binaries::find_envoy()?, &config, &folder::fresh("e2e/rig")?).await;
     let mut envoy = envoy?;

@@ -1,8 +1,8 @@
 //! The limiters, each in an Envoy of its own, all with the same upstream.
 
-use std::{fs, net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tidegate_e2e::{
     binaries::Binaries,
@@ -160,10 +160,7 @@ impl Arm {
             ..Extra::default()
         };
         if let Some(text) = kind.text() {
-            let module = folder.join("filter.wasm");
-            let bytes = wat::parse_str(text).with_context(|| kind.name())?;
-            fs::write(&module, bytes).with_context(|| format!("cannot write {}", module.display()))?;
-            extra.filters = FILTER.replace("MODULE", &module.to_string_lossy());
+            extra = extra.filtering("filter", text, &folder)?;
         }
         let config = EnvoyConfig {
             admin: ports::free()?,
@@ -174,8 +171,9 @@ impl Arm {
                 limiter: limiter(kind, forecaster)?,
                 access_log: None,
             }],
+            extra,
         };
-        let envoy = Envoy::start_amid(&Binaries::find_envoy()?, &config, &extra, 1, &folder).await?;
+        let envoy = Envoy::start(&Binaries::find_envoy()?, &config, &folder).await?;
         let arm = Self { kind, client: Client::new(envoy.listen()), envoy };
         let first = arm.client.ask(&Route::Proxied.ask(0)).await?;
         ensure!(first.admitted(), "{}: {first:?}", kind.name());
@@ -255,13 +253,3 @@ pub(crate) async fn market(binary: &Path, root: &Path) -> Result<Forecaster> {
     };
     Forecaster::start(binary, &config, &folder).await
 }
-
-const FILTER: &str = "          - name: filter
-            typed_config:
-              '@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
-              config:
-                name: filter
-                vm_config:
-                  runtime: envoy.wasm.runtime.v8
-                  code: { local: { filename: 'MODULE' } }
-";

@@ -29,6 +29,9 @@ struct Options {
     /// Requests to each limiter and route in each round.
     #[arg(long, default_value_t = 1_600)]
     requests: usize,
+    /// Requests to each limiter and route before the rounds: V8 optimises only code that has run often.
+    #[arg(long, default_value_t = 40_000)]
+    warm_up: usize,
     /// Connections with one request under way each.
     #[arg(long, default_value_t = 16)]
     connections: usize,
@@ -51,7 +54,7 @@ impl Options {
 async fn main() -> Result<()> {
     process::end_all_on_signal();
     let options = Options::parse();
-    let root = folder::fresh("envoy-bench")?;
+    let root = folder::fresh(&format!("{}/envoy", options.folder))?;
     let upstream = Upstream::start(Duration::ZERO).await?;
     let market = arms::market(&Binaries::find_forecaster()?, &root).await?;
     let mut arms = Vec::new();
@@ -59,17 +62,22 @@ async fn main() -> Result<()> {
         arms.push(Arm::start(kind, &root, upstream.address(), market.listen()).await?);
     }
     let mut samples: Vec<(Kind, Route, Sample)> = Vec::new();
-    // The first round warms connections, code and tables, and is thrown away.
-    for round in 0..=options.rounds {
+    for arm in &mut arms {
+        let kind = arm.kind();
+        for route in Route::ALL.into_iter().filter(|route| kind.takes(*route)) {
+            eprint!("\r{:<70}", format!("warming up: {}, {}", kind.name(), route.name()));
+            meter::measure(arm, route, options.warm_up, options.connections).await?;
+        }
+    }
+    eprintln!();
+    for round in 1..=options.rounds {
         eprint!("\rround {round} of {} ", options.rounds);
         for route in Route::ALL {
             for place in 0..arms.len() {
                 let turn = (place + round) % arms.len();
                 let Some(arm) = arms.get_mut(turn).filter(|arm| arm.kind().takes(route)) else { continue };
                 let sample = meter::measure(arm, route, options.requests, options.connections).await?;
-                if round > 0 {
-                    samples.push((arm.kind(), route, sample));
-                }
+                samples.push((arm.kind(), route, sample));
             }
         }
     }
@@ -82,6 +90,12 @@ async fn main() -> Result<()> {
     }
     fs::write(&path, serde_json::to_string_pretty(&rows)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("\nin one run, {} rounds; rows written to {}", options.rounds, path.display());
+    println!(
+        "\nin one run, {} rounds of {} requests after {} to warm up; rows written to {}",
+        options.rounds,
+        options.requests,
+        options.warm_up,
+        path.display()
+    );
     Ok(())
 }

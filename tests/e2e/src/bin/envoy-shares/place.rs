@@ -1,8 +1,8 @@
 //! An Envoy whose filter takes tokens as each request says, and its counters.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use tidegate_e2e::{
     binaries::Binaries,
     envoy::{Envoy, EnvoyConfig, Extra, INGRESS, Limiter, Listener, Stats},
@@ -86,16 +86,10 @@ impl Place {
     /// Starts an Envoy with so many workers, which answers every request itself.
     pub(crate) async fn start(root: &Path, workers: u32) -> Result<Self> {
         let folder = folder::within(root, &format!("{workers}-workers"))?;
-        let module = folder.join("shares.wasm");
-        let bytes = wat::parse_str(include_str!("shares.wat")).context("the filter that takes tokens")?;
-        fs::write(&module, bytes).with_context(|| format!("cannot write {}", module.display()))?;
-        let extra = Extra {
-            routes:
-                "              - match: { prefix: / }\n                direct_response: { status: 200 }\n"
-                    .into(),
-            filters: FILTER.replace("MODULE", &module.to_string_lossy()),
-            ..Extra::default()
-        };
+        let routes =
+            "              - match: { prefix: / }\n                direct_response: { status: 200 }\n".into();
+        let extra = Extra { routes, ..Extra::default() };
+        let extra = extra.filtering("shares", include_str!("shares.wat"), &folder)?;
         let listener = Listener {
             name: INGRESS.into(),
             listen: ports::free()?,
@@ -103,9 +97,9 @@ impl Place {
             access_log: None,
         };
         // Nothing is ever sent upstream.
-        let config =
-            EnvoyConfig { admin: ports::free()?, upstream: ports::free()?, listeners: vec![listener] };
-        let envoy = Envoy::start_amid(&Binaries::find_envoy()?, &config, &extra, workers, &folder).await?;
+        let (admin, upstream) = (ports::free()?, ports::free()?);
+        let config = EnvoyConfig { admin, upstream, listeners: vec![listener], extra };
+        let envoy = Envoy::start_workers(&Binaries::find_envoy()?, &config, workers, &folder).await?;
         Ok(Self { client: Client::new(envoy.listen()), envoy })
     }
 
@@ -143,14 +137,3 @@ impl Place {
         })
     }
 }
-
-const FILTER: &str = "          - name: shares
-            typed_config:
-              '@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
-              config:
-                name: shares
-                vm_config:
-                  vm_id: shares
-                  runtime: envoy.wasm.runtime.v8
-                  code: { local: { filename: 'MODULE' } }
-";

@@ -71,9 +71,9 @@ impl Place {
                 }),
                 access_log: None,
             }],
+            extra: Extra { routes: DIRECT.into(), filters: COUNTER.into(), ..Extra::default() },
         };
-        let extra = Extra { routes: DIRECT.into(), filters: COUNTER.into(), ..Extra::default() };
-        let envoy = Envoy::start_amid(&binaries.envoy, &config, &extra, WORKERS, root).await?;
+        let envoy = Envoy::start_workers(&binaries.envoy, &config, WORKERS, root).await?;
         Ok(Self { envoy, forecaster })
     }
 }
