@@ -1,60 +1,26 @@
 //! Bad tables, each kind: the proxy says what is wrong, keeps the last good one, and goes on deciding by it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test should panic")]
-use std::time::Duration;
-
 use anyhow::Result;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::json;
 use tidegate_core::{
-    KeyHash,
-    table::{DrawOrder, Key, Reservation, Resource, Schedule, Table, Tier},
+    table::{Reservation, Schedule, Table},
     transfer::{self, Announcement, Chunk},
     units::MicroRate,
 };
-use tidegate_e2e::{
-    load::Ask,
-    ports,
-    rig::{Plan, Rig},
-};
+use tidegate_e2e::{load::Ask, rig::Rig};
 
-use crate::{
-    line::{self, Lines},
-    world,
-};
+use crate::{line, made, world};
 
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
-fn now_ms() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
-}
-
 /// acme is gold; everybody else bronze.
 fn table(epoch: u64) -> Table {
-    let tier = |name: &str| Tier { name: name.into(), contracts: vec![None], ..Tier::default() };
-    Table {
-        epoch,
-        base_epoch: 0,
-        removed: Vec::new(),
-        starts_at_ms: now_ms(),
-        step_ms: 60_000,
-        steps: 2,
-        valid_until_ms: now_ms() + 120_000,
-        draw_order: DrawOrder::PoolFirst,
-        tiers: vec![tier("gold"), tier("bronze")],
-        default_tier: 1,
-        resources: vec![Resource {
-            name: "requests".into(),
-            capacity: MicroRate::from_per_s(50.0),
-            burst: 30,
-            safe_capacity: MicroRate::from_per_s(50.0),
-            tier_reservations: vec![Schedule::default(); 2],
-            ..Resource::default()
-        }],
-        keys: vec![Key { hash: KeyHash::of(b"acme"), tier: 0, grants: Vec::new() }],
-    }
+    let tiers = vec![made::tier("gold"), made::tier("bronze")];
+    Table { epoch, ..made::table(tiers, (50.0, 30), &[("acme", 0)]).unwrap() }
 }
 
 /// Bytes on their way, signed as they should be.
@@ -105,19 +71,10 @@ fn bad(good: &Table) -> Vec<((Announcement, Vec<Chunk>), &'static str)> {
 #[tokio::test]
 async fn each_is_refused_by_name_and_the_last_good_one_stays() -> Result<()> {
     let _turn = world::turn().await?;
-    let address = ports::free()?;
-    let mut lines = Lines::open(address);
-
     let mut plugin = world::plugin(&world::requests());
     let public: String = key().verifying_key().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     plugin["forecaster"]["public_key"] = json!(public);
-    let plan = Plan {
-        folder: "e2e/bad-tables".into(),
-        plugin,
-        forecaster: None,
-        forecaster_address: address,
-        upstream_delay: Duration::ZERO,
-    };
+    let (plan, mut lines) = made::plan("bad-tables", plugin)?;
     let rig = Rig::start(&plan).await?;
     rig.client.ask(&Ask::of("acme")).await?;
     let (mut line, hello) = lines.welcome().await?;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Result, ensure};
@@ -11,15 +11,12 @@ use tidegate_core::{
     report::Report,
     sync::{Kind, ReportAck},
 };
-use tidegate_e2e::{
-    load::Ask,
-    ports,
-    rig::{Plan, Rig},
-};
+use tidegate_e2e::{load::Ask, rig::Rig};
 use tidegate_proto::{Spread, bucket_of, read_report};
 
 use crate::{
-    line::{Line, Lines},
+    line::Line,
+    made,
     world::{self, SOON},
 };
 
@@ -61,15 +58,7 @@ async fn reports_tell_the_memory_and_the_bytes_that_there_were() -> Result<()> {
     plugin["details"] = json!({
         "memory_bytes": { "response_header": "x-total-memory" }, "network_bytes": true, "duration_ms": true,
     });
-    let address = ports::free()?;
-    let mut lines = Lines::open(address);
-    let plan = Plan {
-        folder: "e2e/details-exact".into(),
-        plugin,
-        forecaster: None,
-        forecaster_address: address,
-        upstream_delay: Duration::ZERO,
-    };
+    let (plan, mut lines) = made::plan("details-exact", plugin)?;
     let rig = Rig::start(&plan).await?;
     let (mut memory, mut network, mut passed) = (Counts::new(), Counts::new(), 0);
     for number in 0_u64..24 {

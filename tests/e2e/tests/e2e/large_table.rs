@@ -19,14 +19,13 @@ use tidegate_core::{
 };
 use tidegate_e2e::{
     load::{Ask, Client},
-    ports,
-    rig::{Plan, Rig},
+    rig::Rig,
     wait,
 };
 use tokio::task::JoinSet;
 
 use crate::{
-    line::{self, Lines},
+    line, made,
     world::{self, SOON},
 };
 
@@ -134,17 +133,9 @@ fn nobody_waited(all: &[Seen], (pushed, acknowledged, everywhere): &Push) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_for_a_large_table_and_every_worker_has_it() -> Result<()> {
     let _turn = world::turn().await?;
-    let address = ports::free()?;
-    let mut lines = Lines::open(address);
     let resources =
         serde_json::json!({ "requests": { "safe_capacity_per_s": 1e6, "safe_burst": 1_000_000 } });
-    let plan = Plan {
-        folder: "e2e/large-table".into(),
-        plugin: world::plugin(&resources),
-        forecaster: None,
-        forecaster_address: address,
-        upstream_delay: Duration::ZERO,
-    };
+    let (plan, mut lines) = made::plan("large-table", world::plugin(&resources))?;
     let rig = Rig::start_workers(&plan, WORKERS).await?;
     world::meet_all(&rig, WORKERS).await?;
     let (mut line, _) = lines.welcome().await?;

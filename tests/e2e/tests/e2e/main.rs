@@ -30,6 +30,7 @@ mod large_table;
 mod line;
 mod llm;
 mod llm_hung_up;
+mod made;
 mod on_refusal;
 mod partition;
 mod paths;

@@ -3,25 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test should panic")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use tidegate_core::{
-    KeyHash,
-    table::{DrawOrder, Key, Resource, Schedule, Table, Tier},
-    transfer,
-    units::MicroRate,
-};
+use tidegate_core::table::{Table, Tier};
 use tidegate_e2e::{
     load::{Answer, Ask},
-    ports,
-    rig::{Plan, Rig},
+    rig::Rig,
     wait,
 };
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    line::{self, Line, Lines},
+    made,
     world::{self, SOON},
 };
 
@@ -34,64 +28,20 @@ const ASKED: usize = 6;
 const EARLY: usize = 2;
 
 /// Best waits before the two others, whose weights differ; hasty does not wait.
-fn table() -> Table {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-    let tier = |name: &str, priority, weight, max_delay_ms| Tier {
-        name: name.into(),
+fn table() -> Result<Table> {
+    let waits = |name: &str, priority, weight, max_delay_ms| Tier {
         priority,
         weight,
         max_delay_ms,
-        contracts: vec![None],
-        ..Tier::default()
+        ..made::tier(name)
     };
-    let key = |key: &str, tier| Key { hash: KeyHash::of(key.as_bytes()), tier, grants: Vec::new() };
-    let mut keys = vec![key("best", 0), key("heavy", 1), key("light", 2)];
-    keys.sort_by_key(|key| key.hash);
-    Table {
-        epoch: 1,
-        base_epoch: 0,
-        removed: Vec::new(),
-        starts_at_ms: now_ms,
-        step_ms: 60_000,
-        steps: 2,
-        valid_until_ms: now_ms + 120_000,
-        draw_order: DrawOrder::PoolFirst,
-        tiers: vec![
-            tier("best", 0, 1, 14_000),
-            tier("heavy", 1, 3, 14_000),
-            tier("light", 1, 1, 14_000),
-            tier("hasty", 2, 1, 0),
-        ],
-        default_tier: 3,
-        resources: vec![Resource {
-            name: "requests".into(),
-            capacity: MicroRate::from_per_s(PER_S),
-            burst: BURST,
-            safe_capacity: MicroRate::from_per_s(PER_S),
-            tier_reservations: vec![Schedule::default(); 4],
-            ..Resource::default()
-        }],
-        keys,
-    }
-}
-
-/// A rig whose proxy obeys [`table`]; ends with its values.
-async fn obeying() -> Result<(Rig, Lines, Line)> {
-    let address = ports::free()?;
-    let mut lines = Lines::open(address);
-    let plan = Plan {
-        folder: "e2e/queue-order".into(),
-        plugin: world::plugin(&world::requests()),
-        forecaster: None,
-        forecaster_address: address,
-        upstream_delay: Duration::ZERO,
-    };
-    let rig = Rig::start(&plan).await?;
-    rig.client.ask(&Ask::of("somebody")).await?;
-    let (mut line, _) = lines.welcome().await?;
-    let ack = line.push(line::parcel(transfer::split(1, &table().encode(), |_| Vec::new()))).await?;
-    assert_eq!((ack.epoch, ack.error), (1, None));
-    Ok((rig, lines, line))
+    let tiers = vec![
+        waits("best", 0, 1, 14_000),
+        waits("heavy", 1, 3, 14_000),
+        waits("light", 1, 1, 14_000),
+        waits("hasty", 2, 1, 0),
+    ];
+    made::table(tiers, (PER_S, BURST), &[("best", 0), ("heavy", 1), ("light", 2)])
 }
 
 /// An answer, when it came, and how long it took.
@@ -122,7 +72,8 @@ async fn delays(rig: &Rig) -> Result<(u64, f64)> {
 #[tokio::test]
 async fn priorities_go_first_and_weights_divide_what_is_left() -> Result<()> {
     let _turn = world::turn().await?;
-    let (rig, _lines, _line) = obeying().await?;
+    let (rig, _lines, _line) =
+        made::obeying("queue-order", world::plugin(&world::requests()), &table()?).await?;
     wait::until("nothing is left", SOON, async || {
         Ok((rig.client.ask(&Ask::of("somebody")).await?.status == 503).then_some(()))
     })

@@ -2,27 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test should panic")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate_core::{
-    KeyHash,
-    table::{DrawOrder, Key, Reservation, Resource, Schedule, Table, Tier},
-    transfer,
+    table::{Reservation, Schedule, Table, Tier},
     units::MicroRate,
 };
 use tidegate_e2e::{
     envoy::Extra,
     load::{Answer, Ask},
-    ports,
-    rig::{Plan, Rig},
+    rig::Rig,
     wait,
 };
 use tokio::task::JoinSet;
 
 use crate::{
-    line::{self, Lines},
+    line::{Line, Lines},
+    made,
     world::{self, SOON},
 };
 
@@ -129,46 +125,22 @@ async fn matched(rig: &Rig, rule: &str, times: u64) -> Result<()> {
 const GOLD: [&str; 6] = ["GET|k", "/a/b", "/v1/chat", "/users/{id}", "gold.example", "acme"];
 
 /// Gold may use the pool; bronze and iron may not.
-fn table() -> Table {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-    let tier = |name: &str, floor_permille| Tier {
-        name: name.into(),
-        contracts: vec![None],
-        floor_permille,
-        ..Tier::default()
-    };
-    let key = |key: &str, tier| Key { hash: KeyHash::of(key.as_bytes()), tier, grants: Vec::new() };
-    let mut keys: Vec<Key> = GOLD.iter().map(|name| key(name, 0)).collect();
-    keys.push(key("rusty", 2));
-    keys.sort_by_key(|key| key.hash);
+fn table() -> Result<Table> {
+    let floor = |name: &str, floor_permille| Tier { floor_permille, ..made::tier(name) };
+    let tiers = vec![floor("gold", 0), floor("iron", 1_000), floor("bronze", 1_000)];
+    let mut keys: Vec<(&str, u8)> = GOLD.iter().map(|name| (*name, 0)).collect();
+    keys.push(("rusty", 1));
+    let mut table = made::table(tiers, (5.0, BURST), &keys)?;
     let set_aside = Reservation { rate: MicroRate::from_per_s(4.0), depth: 10 };
-    Table {
-        epoch: 1,
-        base_epoch: 0,
-        removed: Vec::new(),
-        starts_at_ms: now_ms,
-        step_ms: 60_000,
-        steps: 2,
-        valid_until_ms: now_ms + 120_000,
-        draw_order: DrawOrder::PoolFirst,
-        tiers: vec![tier("gold", 0), tier("bronze", 1_000), tier("iron", 1_000)],
-        default_tier: 1,
-        resources: vec![Resource {
-            name: "requests".into(),
-            capacity: MicroRate::from_per_s(5.0),
-            burst: BURST,
-            safe_capacity: MicroRate::from_per_s(5.0),
-            emergency: Schedule::constant(set_aside, 2),
-            emergency_key_permille: 1_000,
-            tier_reservations: vec![Schedule::default(); 3],
-            ..Resource::default()
-        }],
-        keys,
+    for resource in &mut table.resources {
+        resource.emergency = Schedule::constant(set_aside, 2);
+        resource.emergency_key_permille = 1_000;
     }
+    Ok(table)
 }
 
 /// A rig whose proxy obeys [`table`]; ends with its values.
-async fn obeying() -> Result<(Rig, Lines, line::Line)> {
+async fn obeying() -> Result<(Rig, Lines, Line)> {
     let by = |part: &str, key: Value| json!({ "name": part, "match": { "headers": [{ "name": "x-by", "exact": part }] }, "key": key });
     let mut plugin = world::plugin(&world::requests());
     plugin["shadow_tiers"] = json!(["iron"]);
@@ -180,21 +152,7 @@ async fn obeying() -> Result<(Rig, Lines, line::Line)> {
         by("templates", json!([{ "path_templates": ["/users/{id}"] }])),
         by("authority", json!([{ "authority": true }])),
     ]);
-    let address = ports::free()?;
-    let mut lines = Lines::open(address);
-    let plan = Plan {
-        folder: "e2e/rules-table".into(),
-        plugin,
-        forecaster: None,
-        forecaster_address: address,
-        upstream_delay: std::time::Duration::ZERO,
-    };
-    let rig = Rig::start(&plan).await?;
-    rig.client.ask(&Ask::of("acme")).await?;
-    let (mut line, _) = lines.welcome().await?;
-    let ack = line.push(line::parcel(transfer::split(1, &table().encode(), |_| Vec::new()))).await?;
-    assert_eq!((ack.epoch, ack.error), (1, None));
-    Ok((rig, lines, line))
+    made::obeying("rules-table", plugin, &table()?).await
 }
 
 #[tokio::test]
