@@ -7,7 +7,7 @@ use serde_json::json;
 use tidegate_conformance::{Answer, Question};
 use tidegate_e2e::{
     binaries::Binaries,
-    envoy::{Envoy, EnvoyConfig, Limiter, Listener, Plugin},
+    envoy::{Envoy, EnvoyConfig, Extra, Limiter, Listener, Plugin},
     folder, ports,
 };
 
@@ -68,7 +68,8 @@ impl V8 {
             limiter: Limiter::Tidegate(plugin),
             access_log: None,
         };
-        let config = EnvoyConfig { admin: ports::free()?, upstream: nobody, listeners: vec![listener] };
+        let (listeners, extra) = (vec![listener], Extra::default());
+        let config = EnvoyConfig { admin: ports::free()?, upstream: nobody, listeners, extra };
         // Plugins are configured before Envoy serves, so by then everything is in the log.
         let envoy = Envoy::start(&self.envoy, &config, &folder).await?;
         answers(&envoy.log_text(), questions.len())
