@@ -2,7 +2,11 @@
 //!
 //! The data are no part of the project: `TIDEGATE_DATA` names their folder. Peers come from PyPI into a virtual
 //! environment of `target/`. What peers forecast is scored by the same code as ours. With `TIDEGATE_PEERS=keep`, what they
-//! forecast in an earlier run is taken as it is: they need hours where ours need minutes.
+//! forecast in an earlier run is taken as it is: they need hours where ours need minutes. How often values are in intervals is
+//! asked of every window of the series too ([`whole`]), since the few that peers have time for say little of it.
+
+mod pooled;
+mod whole;
 
 use std::{
     env, fs,
@@ -14,6 +18,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::{layout::Layout, run};
+use pooled::{COVERED, Pooled};
 
 const DATA: &str = "TIDEGATE_DATA";
 const KEEP: &str = "TIDEGATE_PEERS";
@@ -27,20 +32,28 @@ struct Set {
     step: u32,
     /// Steps per season, as the commands take them; empty for none.
     seasons: &'static str,
+    /// How many windows, one behind the other, there are after the first part of the series.
+    in_all: u32,
 }
 
-const fn set(name: &'static str, horizon: u32, windows: u32, step: u32, seasons: &'static str) -> Set {
-    Set { name, horizon, windows, step, seasons }
+const fn set(
+    name: &'static str,
+    horizon: u32,
+    (windows, step): (u32, u32),
+    seasons: &'static str,
+    in_all: u32,
+) -> Set {
+    Set { name, horizon, windows, step, seasons, in_all }
 }
 
 const SETS: [Set; 7] = [
-    set("m4", 48, 1, 48, "24,168"),
-    set("azure", 30, 10, 10, ""),
-    set("elb", 36, 20, 72, "288"),
-    set("spikes", 36, 20, 72, "288"),
-    set("servegen", 36, 6, 36, "144"),
-    set("tweets", 36, 20, 72, "288"),
-    set("twitter", 60, 24, 360, "1440"),
+    set("m4", 48, (1, 48), "24,168", 12),
+    set("azure", 30, (10, 10), "", 10),
+    set("elb", 36, (20, 72), "288", 90),
+    set("spikes", 36, (20, 72), "288", 90),
+    set("servegen", 36, (6, 36), "144", 24),
+    set("tweets", 36, (20, 72), "288", 400),
+    set("twitter", 60, (24, 360), "1440", 400),
 ];
 const M4_OWA: f64 = 0.60;
 /// What `auto` may lose against the best single model of ours.
@@ -61,80 +74,34 @@ pub(crate) fn bench(layout: &Layout, only: &[String]) -> Result<()> {
     run::run(Command::new(&python).arg(scripts.join("prepare.py")).arg(&data).arg(&folder))?;
     run::run(run::cargo().current_dir(layout.root()).args(["build", "--release", "-p", "tidegate"]))?;
     let mut rows = Vec::new();
-    let mut pooled = Pooled::default();
+    let (mut pooled, mut in_all) = (Pooled::default(), Pooled::default());
     for set in SETS.iter().filter(|set| only.is_empty() || only.iter().any(|name| name == set.name)) {
         let models = scores(layout, set, &folder, &python, &scripts)?;
         rows.extend(judge(set, &models));
         pooled.add(set, &models);
+        let auto = whole::score(layout, set, &folder)?;
+        rows.extend(whole::judge(set, &auto));
+        in_all.add(set, &[auto]);
         if set.name == "m4" {
             rows.extend(m4(set, &models, &folder, &python, &scripts)?);
         }
     }
-    rows.extend(pooled.rows());
-    println!("\n{:<52} {:>9} {:>9} {:>9}", "forecast", "figure", "budget", "peer");
+    rows.push(pooled.spikes());
+    rows.extend(pooled.coverage(""));
+    rows.extend(in_all.coverage(", whole series"));
+    println!("\n{:<60} {:>9} {:>9} {:>9}", "forecast", "figure", "budget", "peer");
     for row in &rows {
         let number =
             |name: &str| row.get(name).and_then(Value::as_f64).map_or("-".into(), |one| format!("{one:.4}"));
         let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
         let met = row.get("met").and_then(Value::as_bool) == Some(true);
         let verdict = if met { "met" } else { "NOT MET" };
-        println!("{id:<52} {:>9} {:>9} {:>9}  {verdict}", number("figure"), number("budget"), number("peer"));
+        println!("{id:<60} {:>9} {:>9} {:>9}  {verdict}", number("figure"), number("budget"), number("peer"));
     }
     let path = layout.target().join("bench/forecast.json");
     fs::write(&path, serde_json::to_string_pretty(&rows)?).with_context(|| path.display().to_string())?;
     println!("\nrows written to {}", path.display());
     Ok(())
-}
-
-/// Sets of `auto` together: how often values are in intervals, and how good probabilities of spikes are.
-#[derive(Default)]
-struct Pooled {
-    inside_80: f64,
-    inside_95: f64,
-    placed_80: f64,
-    placed_95: f64,
-    values: f64,
-    brier: f64,
-    brier_base: f64,
-    forecasts: f64,
-}
-
-/// The sets whose coverage counts together.
-const COVERED: [&str; 2] = ["m4", "servegen"];
-
-impl Pooled {
-    fn add(&mut self, set: &Set, models: &[Value]) {
-        let Some(auto) = models.iter().find(|model| name(model) == "auto") else { return };
-        let values = figure(auto, "windows") * f64::from(set.horizon);
-        if COVERED.contains(&set.name) {
-            self.inside_80 += values * figure(auto, "coverage_80");
-            self.inside_95 += values * figure(auto, "coverage_95");
-            self.placed_80 += values * figure(auto, "pit_80");
-            self.placed_95 += values * figure(auto, "pit_95");
-            self.values += values;
-        }
-        self.brier += values * figure(auto, "spike_brier");
-        self.brier_base += values * figure(auto, "spike_brier_base");
-        self.forecasts += values;
-    }
-
-    fn rows(&self) -> Vec<Value> {
-        let off = |inside: f64, level: f64| (inside / self.values - level).abs();
-        let (brier, base) = (self.brier / self.forecasts, self.brier_base / self.forecasts);
-        let mut rows = vec![row("all: Brier score of spikes, base rate", brier, base, None)];
-        if self.values > 0.0 {
-            let pooled = [
-                ("coverage_80", off(self.inside_80, 0.8)),
-                ("coverage_95", off(self.inside_95, 0.95)),
-                ("pit_80", off(self.placed_80, 0.8)),
-                ("pit_95", off(self.placed_95, 0.95)),
-            ];
-            rows.extend(
-                pooled.map(|(name, off)| row(&format!("m4 and servegen {name}: distance"), off, 0.02, None)),
-            );
-        }
-        rows
-    }
 }
 
 /// The Python of a virtual environment that has the peers.
@@ -168,14 +135,24 @@ fn scores(layout: &Layout, set: &Set, folder: &Path, python: &Path, scripts: &Pa
     if !kept {
         run::run(&mut peer)?;
     }
+    let mut ours = backtest(layout, set, folder);
+    let models = told(ours.args(["--model", "all"]).args(&windows).arg("--against").arg(&peers))?;
+    show(set, &models);
+    Ok(models)
+}
+
+/// A backtest of a set, but for its models and windows.
+fn backtest(layout: &Layout, set: &Set, folder: &Path) -> Command {
     let mut ours = Command::new(layout.target().join("release/tidegate"));
-    ours.args(["backtest", "--freq", "1", "--model", "all", "--input"]).arg(&series).args(&windows);
+    ours.args(["backtest", "--json", "--freq", "1", "--input"]).arg(folder.join(format!("{}.csv", set.name)));
     ours.args(["--season", if set.seasons.is_empty() { "1" } else { set.seasons }]);
-    ours.arg("--json").arg("--against").arg(&peers);
-    let told: Value = serde_json::from_str(&run::capture(&mut ours)?)?;
-    let models = told.get("models").and_then(Value::as_array).context("the backtest told no models")?;
-    show(set, models);
-    Ok(models.clone())
+    ours
+}
+
+/// The scores that a backtest tells.
+fn told(backtest: &mut Command) -> Result<Vec<Value>> {
+    let told: Value = serde_json::from_str(&run::capture(backtest)?)?;
+    told.get("models").and_then(Value::as_array).cloned().context("the backtest told no models")
 }
 
 fn show(set: &Set, models: &[Value]) {
