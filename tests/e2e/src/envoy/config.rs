@@ -82,3 +82,40 @@ const HTTP2: &str = "    typed_extension_protocol_options:
         '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: { http2_protocol_options: {} }
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envoy::{INGRESS, LocalLimit, TokenBucket};
+
+    #[test]
+    fn additions_are_the_first_listeners_and_not_its_limiters() {
+        let others = TokenBucket { rate_per_s: 10, burst: 20 };
+        let address: SocketAddr = ([127, 0, 0, 1], 1).into();
+        let listener = |name: &str| Listener {
+            name: name.into(),
+            listen: address,
+            limiter: Limiter::Local(LocalLimit { others, customers: Vec::new() }),
+            access_log: None,
+        };
+        let extra = Extra {
+            options: "          merge_slashes: true\n".into(),
+            routes: "              - match: { prefix: /before }\n".into(),
+            filters: "          - name: before\n".into(),
+            clusters: "  - name: beside\n".into(),
+        };
+        let listeners = vec![listener(INGRESS), listener("second")];
+        let yaml = EnvoyConfig { admin: address, upstream: address, listeners, extra }.to_yaml();
+        let at = |text: &str| yaml.find(text).unwrap();
+        for text in ["merge_slashes", "prefix: /before", "name: before", "name: beside"] {
+            assert_eq!(yaml.matches(text).count(), 1, "{text} in {yaml}");
+        }
+        assert!(at("merge_slashes") < at("route_config"), "{yaml}");
+        assert!(at("prefix: /before") < at("prefix: / }"), "{yaml}");
+        assert!(
+            at("http_filters") < at("name: before") && at("name: before") < at("local_ratelimit"),
+            "{yaml}"
+        );
+        assert!(at("name: second") < at("name: beside"), "{yaml}");
+    }
+}

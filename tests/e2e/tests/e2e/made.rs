@@ -39,7 +39,7 @@ pub(crate) fn table(tiers: Vec<Tier>, (per_s, burst): (f64, u64), keys: &[(&str,
         steps: 2,
         valid_until_ms: now_ms + 120_000,
         draw_order: DrawOrder::PoolFirst,
-        default_tier: tiers.len().saturating_sub(1) as _,
+        default_tier: u8::try_from(tiers.len())?.saturating_sub(1),
         resources: vec![Resource {
             name: "requests".into(),
             capacity: MicroRate::from_per_s(per_s),

@@ -29,7 +29,7 @@ struct Options {
     /// Requests to each limiter and route in each round.
     #[arg(long, default_value_t = 1_600)]
     requests: usize,
-    /// Requests to each limiter and route before the rounds: V8 optimises only code that has run often.
+    /// Requests to each limiter and route before the rounds, so that connections, code and tables are warm.
     #[arg(long, default_value_t = 40_000)]
     warm_up: usize,
     /// Connections with one request under way each.
